@@ -1,0 +1,20 @@
+# One INTERFACE target carries the language level, the warnings and the sanitizers for everything we compile.
+add_library(portshare_options INTERFACE)
+target_compile_features(portshare_options INTERFACE cxx_std_23)
+target_compile_options(portshare_options INTERFACE
+  -Wall -Wextra -Wpedantic -Werror -Wshadow -Wconversion -Wsign-conversion -Wold-style-cast -Wcast-align -Wcast-qual
+  -Wnon-virtual-dtor -Woverloaded-virtual -Wimplicit-fallthrough -Wformat=2 -Wundef -Wnull-dereference -Wdouble-promotion
+  -fno-omit-frame-pointer -fstack-protector-strong)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  target_compile_options(portshare_options INTERFACE -Wduplicated-cond -Wlogical-op -Wuseless-cast)
+endif()
+
+# g++ 12 reports null dereferences and maybe-uninitialised values inside libstdc++ when sanitizers change its inlining.
+if(PORTSHARE_SANITIZE)
+  target_compile_options(portshare_options INTERFACE -fsanitize=${PORTSHARE_SANITIZE} -fno-sanitize-recover=all
+    -Wno-null-dereference -Wno-maybe-uninitialized)
+  target_link_options(portshare_options INTERFACE -fsanitize=${PORTSHARE_SANITIZE})
+endif()
+if(PORTSHARE_FUZZ)
+  target_compile_options(portshare_options INTERFACE -fsanitize=fuzzer-no-link)
+endif()
