@@ -1,4 +1,5 @@
-// The type in which untrusted bytes travel. It owns nothing: whoever hands one out says how long the bytes live.
+// The type in which untrusted bytes travel. It owns nothing: whoever hands one out says how long the bytes
+// live.
 #pragma once
 
 #include <cstdint>

@@ -9,9 +9,9 @@
 
 namespace portshare {
 
-/// Reads big-endian integers and length-prefixed vectors (RFC 8446, section 3.4) from the front of a view. A read that would
-/// pass the end returns nothing and leaves the cursor where it was. Copying a cursor is cheap and makes a bookmark.
-/// Owns nothing: the bytes must outlive it.
+/// Reads big-endian integers and length-prefixed vectors (RFC 8446, section 3.4) from the front of a view. A
+/// read that would pass the end returns nothing and leaves the cursor where it was. Copying a cursor is cheap
+/// and makes a bookmark. Owns nothing: the bytes must outlive it.
 class Cursor {
  public:
   explicit Cursor(ByteView bytes) : rest_(bytes) {}

@@ -9,7 +9,8 @@
 
 namespace portshare {
 
-/// A host name, lower-cased, without port and trailing dot, kept inside the object: no allocation. An address literal
+/// A host name, lower-cased, without port and trailing dot, kept inside the object: no allocation. An address
+/// literal
 /// ("192.0.2.1", "2001:db8::1", without brackets) is kept too, and says so.
 class HostName {
  public:
@@ -22,10 +23,11 @@ class HostName {
     bad_address,    ///< brackets around something else than an IPv6 address
   };
 
-  /// For the SNI of a ClientHello (RFC 6066, section 3): a port is dropped, an address literal is accepted and marked.
+  /// For the SNI of a ClientHello (RFC 6066, section 3): a port is dropped, an address literal is accepted
+  /// and marked.
   static std::expected<HostName, Error> from_server_name(std::string_view text);
-  /// For `uri-host [":" port]` of a Host field, an absolute request target or :authority (RFC 3986, 3.2.2; RFC 9110, 7.2).
-  /// No userinfo. An empty port ("example.com:") is legal there.
+  /// For `uri-host [":" port]` of a Host field, an absolute request target or :authority (RFC 3986, 3.2.2;
+  /// RFC 9110, 7.2). No userinfo. An empty port ("example.com:") is legal there.
   static std::expected<HostName, Error> from_authority(std::string_view text);
 
   [[nodiscard]] std::string_view view() const { return {text_.data(), length_}; }

@@ -10,8 +10,9 @@
 
 namespace portshare {
 
-/// An IPv4 or IPv6 address. An IPv4 address is kept in its IPv4-mapped form (RFC 4291, 2.5.5.2), and a mapped address that
-/// comes in as IPv6 is the IPv4 address: there is one representation of each, so equality is byte equality.
+/// An IPv4 or IPv6 address. An IPv4 address is kept in its IPv4-mapped form (RFC 4291, 2.5.5.2), and a mapped
+/// address that comes in as IPv6 is the IPv4 address: there is one representation of each, so equality is
+/// byte equality.
 class IpAddress {
  public:
   /// The unspecified IPv6 address.
@@ -27,7 +28,8 @@ class IpAddress {
     address.bytes_ = octets;
     return address;
   }
-  /// Dotted quad without leading zeros, or RFC 4291 text (also with an embedded IPv4 address). No brackets, port, zone or spaces.
+  /// Dotted quad without leading zeros, or RFC 4291 text (also with an embedded IPv4 address). No brackets,
+  /// port, zone or spaces.
   static std::optional<IpAddress> parse(std::string_view text);
 
   [[nodiscard]] bool is_v4() const;
@@ -55,14 +57,16 @@ struct IpEndpoint {
   auto operator<=>(const IpEndpoint&) const = default;
 };
 
-/// A network: an address and how many of its leading bits count. IPv4 prefixes never cover IPv6 addresses, nor the reverse.
+/// A network: an address and how many of its leading bits count. IPv4 prefixes never cover IPv6 addresses,
+/// nor the reverse.
 struct IpPrefix {
-  IpAddress base;            ///< bits behind `length` are zero
-  std::uint8_t length = 0;   ///< 0 to 32 for IPv4, 0 to 128 for IPv6
+  IpAddress base;           ///< bits behind `length` are zero
+  std::uint8_t length = 0;  ///< 0 to 32 for IPv4, 0 to 128 for IPv6
 
   enum class Error : std::uint8_t { syntax, host_bits_set };
-  /// "198.51.100.0/24", "2001:db8::/32", or an address alone (the longest prefix). `host_bits_set`, e.g. "10.0.0.1/8", is
-  /// reported apart, because the operator meant either the host or the network. `error` may be null.
+  /// "198.51.100.0/24", "2001:db8::/32", or an address alone (the longest prefix). `host_bits_set`, e.g.
+  /// "10.0.0.1/8", is reported apart, because the operator meant either the host or the network. `error` may
+  /// be null.
   static std::optional<IpPrefix> parse(std::string_view text, Error* error = nullptr);
   [[nodiscard]] bool contains(const IpAddress& address) const;
   [[nodiscard]] std::string to_string() const;  ///< without "/32" and "/128"

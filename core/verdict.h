@@ -5,9 +5,9 @@
 
 namespace portshare {
 
-/// A recogniser is shown everything that has arrived so far, again and again, until it answers something else than
-/// `need_more`. "Could not parse" (`malformed`) and "is another protocol" (`not_mine`) are never the same answer: bytes that
-/// are malformed are refused and reach no backend.
+/// A recogniser is shown everything that has arrived so far, again and again, until it answers something else
+/// than `need_more`. "Could not parse" (`malformed`) and "is another protocol" (`not_mine`) are never the
+/// same answer: bytes that are malformed are refused and reach no backend.
 enum class Verdict : std::uint8_t {
   need_more,   ///< a prefix of something legal; ask again with more bytes
   recognised,  ///< complete and legal; the result is filled

@@ -1,0 +1,95 @@
+// The configuration file as the program uses it: every value checked, every name resolved to an index, every
+// duration and size a number. Written by config_reader, read by everybody else; immutable once it is
+// complete.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/ip_address.h"
+#include "core/route_table.h"
+#include "core/verdict.h"
+
+namespace portshare {
+
+enum class EngineChoice : std::uint8_t { automatic, io_uring, epoll };
+enum class LogLevel : std::uint8_t { debug, info, warning, error };
+enum class AccessLogFormat : std::uint8_t { json, text };
+
+struct LogConfig {
+  LogLevel level = LogLevel::info;
+  enum class AccessTarget : std::uint8_t { off, standard_error, file };
+  AccessTarget access = AccessTarget::standard_error;
+  std::string access_path;  ///< only for `file`
+  AccessLogFormat format = AccessLogFormat::json;
+};
+
+struct ServerConfig {
+  std::uint32_t workers = 0;  ///< 0: one per CPU that the process may use
+  EngineChoice engine = EngineChoice::automatic;
+  LogConfig log;
+  std::chrono::milliseconds shutdown_timeout{30'000};
+};
+
+/// A place to listen on or to connect to: an IP endpoint or the path of a unix socket.
+struct SocketAddress {
+  std::optional<IpEndpoint> ip;
+  std::string unix_path;  ///< set if `ip` is not
+
+  /// As the file writes it: "192.0.2.1:80", "[::1]:80", "unix:/run/web.sock".
+  [[nodiscard]] std::string to_string() const;
+  auto operator<=>(const SocketAddress&) const = default;
+};
+
+struct ListenerConfig {
+  std::string name;
+  std::uint32_t line = 0;
+  std::vector<SocketAddress> bind;  ///< "*:80" is two of them
+  bool accepts_tls = true;
+  bool accepts_http = true;
+  bool accepts_ssh = false;
+  bool accepts_any = false;  ///< bytes that nobody claims are routed as protocol "any"
+  [[nodiscard]] bool reads_first_flight() const {
+    return accepts_tls || accepts_http || accepts_ssh || accepts_any;
+  }
+  std::optional<std::uint32_t> default_backend;  ///< index into Config::backends
+  std::optional<std::uint32_t> silent_backend;
+  std::vector<IpPrefix> allow;  ///< empty: everybody
+  std::vector<IpPrefix> deny;
+  std::chrono::milliseconds first_flight_timeout{5'000};  ///< zero: none
+  std::size_t first_flight_limit = std::size_t{64} * 1024;
+  std::chrono::milliseconds idle_timeout{600'000};  ///< zero: none
+};
+
+/// A server as the file names it. A host name is looked up at start (resolver) and may become several
+/// addresses.
+struct ServerAddress {
+  std::optional<SocketAddress> address;  ///< none: `host` has to be resolved
+  std::string host;
+  std::uint16_t port = 0;
+  std::string text;  ///< as the file has it, for logs
+  std::uint32_t line = 0;
+};
+
+struct BackendConfig {
+  std::string name;
+  std::uint32_t line = 0;
+  std::vector<ServerAddress> servers;
+  std::chrono::milliseconds connect_timeout{3'000};
+  std::uint32_t retries = 2;
+};
+
+struct Config {
+  std::string file;  ///< as given on the command line; routes are named FILE:LINE in the access log
+  ServerConfig server;
+  std::vector<ListenerConfig> listeners;
+  std::vector<BackendConfig> backends;
+  std::vector<RouteRule> rules;  ///< kept for explain; the data path uses `routes`
+  RouteTable routes;
+};
+
+}  // namespace portshare
