@@ -5,6 +5,7 @@
 #include <compare>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -39,12 +40,18 @@ class IpAddress {
   [[nodiscard]] const std::array<std::uint8_t, 16>& bytes() const { return bytes_; }
   /// RFC 5952 text; IPv4 as a dotted quad.
   [[nodiscard]] std::string to_string() const;
+  static constexpr std::size_t max_text_length = 39;
+  /// Writes what to_string() returns and says how long it is, without allocation and without a NUL behind it.
+  std::size_t write_text(std::span<char, max_text_length> out) const;
 
   auto operator<=>(const IpAddress&) const = default;
 
  private:
   std::array<std::uint8_t, 16> bytes_{};
 };
+
+/// A port in decimal: 1 to 5 digits, at most 65535.
+std::optional<std::uint16_t> parse_port(std::string_view text);
 
 /// An address and a TCP port.
 struct IpEndpoint {
