@@ -12,10 +12,21 @@ using std::chrono::floor;
 using std::chrono::microseconds;
 using std::chrono::milliseconds;
 
-Loop::Loop(std::unique_ptr<Backend> backend) : backend_(std::move(backend)) {
+namespace {
+
+// The wheel counts whole milliseconds of the loop's clock.
+std::uint64_t whole_ms(microseconds time) {
+  return static_cast<std::uint64_t>(floor<milliseconds>(time).count());
+}
+std::uint64_t whole_ms_up(microseconds time) {
+  return static_cast<std::uint64_t>(ceil<milliseconds>(time).count());
+}
+
+}  // namespace
+
+Loop::Loop(std::unique_ptr<Backend> backend)
+    : backend_(std::move(backend)), timers_(whole_ms(backend_->now())), now_(backend_->now()) {
   backend_->set_buffers(buffers_);
-  now_ = backend_->now();
-  timers_.advance(floor<milliseconds>(now_).count());
 }
 
 Loop::~Loop() {
@@ -46,14 +57,15 @@ void Loop::cancel(Op& op) {
 
 void Loop::arm(Timer& timer, milliseconds delay) {
   // Rounded up, so that a timer never fires before its time.
-  timers_.arm(timer, ceil<milliseconds>(now_ + delay).count());
+  timers_.arm(timer, whole_ms_up(now_ + delay));
 }
 
 std::optional<milliseconds> Loop::time_to_wait(std::optional<milliseconds> longest) const {
   if (!done_.empty() || stopping_) return milliseconds{0};
   const auto deadline_ms = timers_.next_deadline();
   if (!deadline_ms) return longest;
-  const milliseconds until = std::max(ceil<milliseconds>(milliseconds{*deadline_ms} - now_), milliseconds{0});
+  const milliseconds deadline{static_cast<std::int64_t>(*deadline_ms)};
+  const milliseconds until = std::max(ceil<milliseconds>(deadline - now_), milliseconds{0});
   return longest ? std::min(until, *longest) : until;
 }
 
@@ -61,7 +73,7 @@ void Loop::run_once(std::optional<milliseconds> longest) {
   backend_->submit_and_wait(queued_, done_, time_to_wait(longest));
   now_ = backend_->now();
   run_callbacks();
-  timers_.advance(floor<milliseconds>(now_).count());
+  timers_.advance(whole_ms(now_));
   run_posted();
 }
 
