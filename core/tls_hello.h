@@ -2,7 +2,9 @@
 // 7301 (3.1).
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <string_view>
 #include <vector>
 
 #include "core/byte_view.h"
@@ -23,22 +25,37 @@ struct ClientHello {
 
 /// One reader per connection. Incremental: bytes that were looked at once are not looked at again, so a hello
 /// which arrives byte by byte costs linear work. Allocates only for a hello that is split over several TLS
-/// records.
+/// records, and then in proportion to what has arrived, never to what a length field promises.
 class TlsHelloReader {
  public:
   /// `bytes`: everything received so far, from the first byte; each call's bytes begin with those of the call
-  /// before. An SSL 2 style hello is `malformed`, not `not_mine`. Every structural rule is checked: lengths,
-  /// no trailing bytes, one handshake message of type client_hello at the front, no other content type and no
-  /// empty record inside it, one server_name and one ALPN extension at most, one name in it that
-  /// HostName::from_server_name accepts.
+  /// before (they may lie somewhere else in memory). The answer depends on the bytes alone, not on how they
+  /// were cut into calls, and an answer other than `need_more` is final.
+  ///
+  /// The byte 0x16 at the front claims the connection for TLS. An SSL 2 style hello is `malformed`, not
+  /// `not_mine`. Every structural rule is checked: lengths, no trailing bytes, one handshake message of type
+  /// client_hello at the front which ends where its record ends, no other content type and no empty record
+  /// inside it, no extension twice, one name in server_name that HostName::from_server_name accepts. What
+  /// follows the hello's last record is not looked at.
   Verdict read(ByteView bytes, ClientHello& hello);
 
-  /// How many bytes of the hello the declared lengths promise at least; 0 as long as that is unknown. Lets a
-  /// caller refuse a hello over its limit before all of it has arrived.
+  /// How many bytes of the hello the declared lengths promise at least (from the front of the connection,
+  /// record headers included); 0 as long as that is unknown. Lets a caller refuse a hello over its limit
+  /// before all of it has arrived.
   [[nodiscard]] std::size_t announced_length() const;
 
  private:
-  // (state: where the next record header is, how much of the handshake message is known, reassembly buffer)
+  Verdict walk(ByteView bytes);
+  Verdict read_record_header(ByteView bytes);
+  bool read_message_header(ByteView bytes);
+  [[nodiscard]] ByteView message(ByteView bytes) const;
+
+  Verdict verdict_ = Verdict::need_more;
+  std::size_t position_ = 0;               ///< in the bytes: what lies before it has been taken in
+  std::size_t record_missing_ = 0;         ///< payload bytes of the current record behind position_
+  std::size_t message_received_ = 0;       ///< bytes of the handshake message before position_
+  std::size_t message_length_ = 0;         ///< with its header; 0: not known yet
+  std::vector<std::uint8_t> reassembled_;  ///< the handshake message, once a second record has begun
 };
 
 }  // namespace portshare

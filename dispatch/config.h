@@ -12,6 +12,7 @@
 
 #include "core/ip_address.h"
 #include "core/route_table.h"
+#include "core/socket_address.h"
 #include "core/verdict.h"
 
 namespace portshare {
@@ -33,16 +34,6 @@ struct ServerConfig {
   EngineChoice engine = EngineChoice::automatic;
   LogConfig log;
   std::chrono::milliseconds shutdown_timeout{30'000};
-};
-
-/// A place to listen on or to connect to: an IP endpoint or the path of a unix socket.
-struct SocketAddress {
-  std::optional<IpEndpoint> ip;
-  std::string unix_path;  ///< set if `ip` is not
-
-  /// As the file writes it: "192.0.2.1:80", "[::1]:80", "unix:/run/web.sock".
-  [[nodiscard]] std::string to_string() const;
-  auto operator<=>(const SocketAddress&) const = default;
 };
 
 struct ListenerConfig {

@@ -1,0 +1,106 @@
+#include "dispatch/refusal.h"
+
+#include <array>
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+namespace portshare {
+namespace {
+
+// A fatal alert in a record of its own (RFC 8446, 5.1 and 6): content type 21, legacy record version 3.1,
+// which every version of TLS takes before a version is agreed, two bytes.
+using Alert = std::array<std::uint8_t, 7>;
+constexpr Alert fatal_alert(std::uint8_t description) {
+  return {0x15, 0x03, 0x01, 0x00, 0x02, 0x02, description};
+}
+constexpr Alert decode_error = fatal_alert(50);
+constexpr Alert internal_error = fatal_alert(80);
+constexpr Alert unrecognized_name = fatal_alert(112);  // RFC 6066, section 3
+
+ByteView alert_for(Outcome outcome) {
+  switch (outcome) {
+    case Outcome::no_route:
+    case Outcome::rejected:
+      return unrecognized_name;
+    case Outcome::malformed:
+    case Outcome::too_large:
+      return decode_error;
+    case Outcome::refused:
+    case Outcome::connect_timeout:
+    case Outcome::unavailable:
+      return internal_error;
+    default:
+      return {};
+  }
+}
+
+// The body is for people who look with a browser; programs look at the status.
+std::string http_answer(std::string_view status, std::string_view body) {
+  std::string answer("HTTP/1.1 ");
+  answer.append(status).append("\r\nContent-Type: text/plain\r\nContent-Length: ");
+  answer.append(std::to_string(body.size() + 1)).append("\r\nConnection: close\r\n\r\n");
+  return answer.append(body).append("\n");
+}
+
+struct HttpAnswers {
+  std::string bad_request = http_answer("400 Bad Request", "The request is malformed.");
+  std::string request_timeout = http_answer("408 Request Timeout", "The request did not arrive in time.");
+  std::string misdirected = http_answer("421 Misdirected Request", "No application here serves this name.");
+  std::string too_many_requests =
+      http_answer("429 Too Many Requests", "There are too many connections from your address.");
+  std::string too_large =
+      http_answer("431 Request Header Fields Too Large", "The head of the request is too long.");
+  std::string bad_gateway = http_answer("502 Bad Gateway", "The application refused the connection.");
+  std::string unavailable = http_answer("503 Service Unavailable", "The application is not available.");
+  std::string gateway_timeout = http_answer("504 Gateway Timeout", "The application did not answer in time.");
+};
+
+ByteView http_answer_for(Outcome outcome) {
+  static const HttpAnswers answers;
+  switch (outcome) {
+    case Outcome::no_route:
+    case Outcome::rejected:
+      return as_bytes(answers.misdirected);
+    case Outcome::malformed:
+      return as_bytes(answers.bad_request);
+    case Outcome::too_large:
+      return as_bytes(answers.too_large);
+    case Outcome::timeout:
+      return as_bytes(answers.request_timeout);
+    case Outcome::limited:
+      return as_bytes(answers.too_many_requests);
+    case Outcome::refused:
+      return as_bytes(answers.bad_gateway);
+    case Outcome::connect_timeout:
+      return as_bytes(answers.gateway_timeout);
+    case Outcome::unavailable:
+      return as_bytes(answers.unavailable);
+    default:
+      return {};
+  }
+}
+
+// Without a language to explain it in, only the way of closing is left: a client that cannot be served is
+// reset, one that sent nonsense or nothing is just closed.
+bool resets(Outcome outcome) {
+  switch (outcome) {
+    case Outcome::malformed:
+    case Outcome::too_large:
+    case Outcome::timeout:
+      return false;
+    default:
+      return true;
+  }
+}
+
+}  // namespace
+
+Refusal refusal_for(Protocol protocol, Outcome outcome) {
+  ByteView answer;
+  if (protocol == Protocol::tls) answer = alert_for(outcome);
+  if (protocol == Protocol::http) answer = http_answer_for(outcome);
+  return {.answer = answer, .reset = answer.empty() && resets(outcome)};
+}
+
+}  // namespace portshare

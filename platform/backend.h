@@ -1,0 +1,80 @@
+// What an engine (io_uring, epoll, the simulator) does for a loop.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include "core/ip_address.h"
+#include "platform/buffers.h"
+#include "platform/op.h"
+
+namespace portshare {
+
+/// One engine, used by one loop on one thread; `wake` alone may be called by others.
+///
+/// What every engine promises, and the conformance suite checks:
+/// - An op handed over comes back through `done` exactly once, `finished`. Nothing calls back from inside the
+/// backend.
+/// - accept: a connected socket, close-on-exec, or a failure. A connection that died in the queue is not
+/// reported.
+/// - connect: makes the socket itself; on failure or cancellation it is closed already and `socket` is
+/// `none`.
+/// - receive: waits until there is something, then takes a buffer of the pool; nothing waits with a buffer in
+/// hand. Lack of a
+///   pool buffer ends it with `no_resources`. Count 0 with `ok` is the end of the stream, and again for every
+///   later receive.
+/// - send: some of the bytes, at least one. Never raises a signal.
+/// - shutdown: ends the sending side, after everything sent before.
+/// - close: always `ok`; the socket is gone, whatever it reported. No other op of that socket may be in
+/// flight.
+/// - cancel: the op ends soon, `cancelled` or with what had happened already; what it took (a socket, bytes)
+/// is in its result.
+/// - One receive and one send (or shutdown) may be in flight per socket; any number of accepts per listener.
+class Backend {
+ public:
+  Backend() = default;
+  Backend(const Backend&) = delete;
+  Backend& operator=(const Backend&) = delete;
+  virtual ~Backend() = default;
+
+  /// The one call of a turn: takes all of `queued`, waits until something has ended, `wake` was called or
+  /// `wait` is over (none: for ever; zero: not at all), and appends what has ended to `done`. May return
+  /// early with nothing.
+  virtual void submit_and_wait(OpQueue& queued, OpQueue& done,
+                               std::optional<std::chrono::milliseconds> wait) = 0;
+
+  /// Asks for the early end of an op that the backend has.
+  virtual void cancel(Op& in_flight) = 0;
+
+  /// Ends a wait in submit_and_wait, the present or the next one. Thread-safe.
+  virtual void wake() = 0;
+
+  /// The address that the client connected to, and the client's own; none for a unix socket.
+  [[nodiscard]] virtual std::optional<IpEndpoint> local_endpoint(Socket socket) = 0;
+  [[nodiscard]] virtual std::optional<IpEndpoint> peer_endpoint(Socket socket) = 0;
+
+  /// A clock that never goes back; its zero means nothing.
+  [[nodiscard]] virtual std::chrono::microseconds now() = 0;
+
+  [[nodiscard]] virtual std::string_view name() const = 0;
+
+  /// From here receives take their buffers; set by the loop before anything else is called.
+  void set_buffers(BufferPool& buffers) { buffers_ = &buffers; }
+
+ protected:
+  [[nodiscard]] BufferPool& buffers() { return *buffers_; }
+
+  /// The one way in which an op comes back.
+  static void finish(Op& op, Status status, OpQueue& done) {
+    op.status = status;
+    op.state = Op::State::finished;
+    done.push(op);
+  }
+
+ private:
+  BufferPool* buffers_ = nullptr;
+};
+
+}  // namespace portshare

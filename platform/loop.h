@@ -1,0 +1,116 @@
+// The event loop of one worker: starts operations, runs their callbacks, keeps the timers.
+#pragma once
+
+#include <atomic>
+#include <cassert>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "core/timer_wheel.h"
+#include "platform/backend.h"
+#include "platform/buffers.h"
+#include "platform/op.h"
+
+namespace portshare {
+
+/// Starting an operation only fills the op and links it into a queue; the backend sees the whole queue once
+/// per turn. Callbacks run after the turn's completions are collected, one after the other, and may start and
+/// cancel anything. Everything but post() belongs to the thread that runs the loop. An op must be idle when
+/// it is started.
+class Loop {
+ public:
+  explicit Loop(std::unique_ptr<Backend> backend);
+  Loop(const Loop&) = delete;
+  Loop& operator=(const Loop&) = delete;
+  /// No operation may be pending.
+  ~Loop();
+
+  void accept(Op& op, Socket listener) {
+    op.listener = listener;
+    start(op, Op::Kind::accept, Socket::none);
+  }
+  /// `address` must live until the callback.
+  void connect(Op& op, const SocketAddress& address) {
+    op.address = &address;
+    start(op, Op::Kind::connect, Socket::none);
+  }
+  /// The bytes come in a buffer of buffers(), see Op::take_buffer.
+  void receive(Op& op, Socket socket) { start(op, Op::Kind::receive, socket); }
+  /// `bytes`, at least one, must live until the callback. `count` may be less than asked: send the rest then.
+  void send(Op& op, Socket socket, ByteView bytes) {
+    op.data = bytes.data();
+    op.length = static_cast<std::uint32_t>(bytes.size());
+    start(op, Op::Kind::send, socket);
+  }
+  /// Ends the sending side: the peer reads the end of the stream.
+  void shutdown(Op& op, Socket socket) { start(op, Op::Kind::shutdown, socket); }
+  /// No other op of this socket may be pending.
+  void close(Op& op, Socket socket, CloseMode mode) {
+    op.close_mode = mode;
+    start(op, Op::Kind::close, socket);
+  }
+
+  /// Asks for the early end of a pending op. Its callback runs in a later turn, `cancelled` or with what had
+  /// happened before. No effect on one that is idle, finished or already asked; a close is not cancelled.
+  void cancel(Op& op);
+
+  /// `timer` fires once, in the turn in which now() reaches `delay` from now, never before. Arming again
+  /// moves it.
+  void arm(Timer& timer, std::chrono::milliseconds delay);
+  void cancel(Timer& timer) { timers_.cancel(timer); }
+
+  /// One turn: submit, wait until something happens or a timer is due (at most `longest`), run callbacks.
+  void run_once(std::optional<std::chrono::milliseconds> longest = std::nullopt);
+  /// Turns until stop() is called from within a callback.
+  void run();
+  void stop() { stopping_ = true; }
+
+  /// Runs `task` on the loop's thread in one of its next turns. Thread-safe; for rare events, not for the
+  /// data path.
+  void post(std::function<void()> task);
+
+  /// The time of the present turn: the same for all of its callbacks.
+  [[nodiscard]] std::chrono::microseconds now() const { return now_; }
+  [[nodiscard]] BufferPool& buffers() { return buffers_; }
+  [[nodiscard]] Backend& backend() { return *backend_; }
+  /// Operations started whose callback has not run yet.
+  [[nodiscard]] std::size_t pending() const { return pending_; }
+
+ private:
+  void start(Op& op, Op::Kind kind, Socket socket) {
+    assert(op.state == Op::State::idle);
+    op.kind = kind;
+    op.state = Op::State::queued;
+    op.socket = socket;
+    op.status = Status::ok;
+    op.system_error = 0;
+    op.count = 0;
+    op.buffer = nullptr;
+    op.cancel_requested = false;
+    queued_.push(op);
+    ++pending_;
+  }
+  void run_callbacks();
+  void run_posted();
+  [[nodiscard]] std::optional<std::chrono::milliseconds> time_to_wait(
+      std::optional<std::chrono::milliseconds> longest) const;
+
+  BufferPool buffers_;  // before the backend, which gives buffers back when it goes
+  std::unique_ptr<Backend> backend_;
+  OpQueue queued_;
+  OpQueue done_;
+  TimerWheel timers_;
+  std::chrono::microseconds now_{};
+  std::size_t pending_ = 0;
+  bool stopping_ = false;
+
+  std::mutex posted_mutex_;
+  std::vector<std::function<void()>> posted_;
+  std::atomic<bool> has_posted_ = false;  // spares a turn without tasks the lock
+};
+
+}  // namespace portshare

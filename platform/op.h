@@ -1,0 +1,102 @@
+// One asynchronous operation on a socket, and what can come of it.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+#include <utility>
+
+#include "core/byte_view.h"
+#include "core/queue.h"
+#include "core/socket_address.h"
+
+namespace portshare {
+
+/// A socket of some backend. A plain value: whoever holds it closes it, through Loop::close, once.
+enum class Socket : std::int32_t { none = -1 };
+
+/// How an operation ended: the closed list to which every backend translates its system's error codes, once.
+enum class Status : std::uint8_t {
+  ok,
+  cancelled,       ///< by Loop::cancel
+  refused,         ///< nobody listens there (also: no such unix socket)
+  unreachable,     ///< no route, network or host down, address not available
+  timed_out,       ///< the system gave up
+  reset,           ///< the peer ended the connection without closing it (also: broken pipe)
+  no_descriptors,  ///< the process or the system is out of descriptors
+  no_resources,    ///< no memory, ports or buffers
+  permission,      ///< the system forbids it
+  failed,          ///< anything else; `system_error` says what
+};
+
+/// In words that follow "connect: ", for logs.
+std::string_view to_string(Status status);
+
+/// How a connection ends for its peer.
+enum class CloseMode : std::uint8_t {
+  orderly,  ///< what was sent is delivered, then the end of the stream
+  reset,    ///< at once; the peer sees a reset
+};
+
+/// One operation. Its owner keeps it at one place in memory from the call on the Loop until its callback has
+/// run, which it does exactly once, also for a cancelled operation, and never from within the call that
+/// started or cancelled it. From then on the owner may use it again, already in the callback. Not
+/// thread-safe; belongs to the loop's thread.
+class Op {
+ public:
+  using Callback = void (*)(Op& op, void* context);
+
+  enum class Kind : std::uint8_t { none, accept, connect, receive, send, shutdown, close };
+  enum class State : std::uint8_t {
+    idle,       ///< may be started
+    queued,     ///< not yet seen by the backend
+    in_flight,  ///< the backend has it
+    finished,   ///< the result is in and the callback about to run: too late to cancel
+  };
+
+  Op() = default;
+  Op(Callback callback, void* context) : callback_(callback), context_(context) {}
+  Op(const Op&) = delete;
+  Op& operator=(const Op&) = delete;
+
+  void set_callback(Callback callback, void* context) {
+    callback_ = callback;
+    context_ = context;
+  }
+
+  [[nodiscard]] bool is_idle() const { return state == State::idle; }
+  [[nodiscard]] bool succeeded() const { return status == Status::ok; }
+
+  /// After a receive: what arrived, in the buffer that the owner of the op now owns. Empty: the peer has
+  /// closed its side.
+  [[nodiscard]] ByteView received() const { return {buffer, count}; }
+  /// Takes the buffer of a receive over; it goes back with BufferPool::release. Null at the end of the stream
+  /// and on failure.
+  [[nodiscard]] std::uint8_t* take_buffer() { return std::exchange(buffer, nullptr); }
+
+  // Results, valid from the callback until the next start.
+  Status status = Status::ok;
+  std::int32_t system_error = 0;  ///< the system's own code, for logs only
+  std::uint32_t count = 0;        ///< bytes received or sent
+  Socket socket = Socket::none;  ///< the one worked on; of accept and connect: the new one, `none` on failure
+
+  // Between Loop and Backend. Owners leave these alone.
+  Kind kind = Kind::none;
+  State state = State::idle;
+  CloseMode close_mode = CloseMode::orderly;
+  bool cancel_requested = false;
+  Socket listener = Socket::none;          ///< of accept
+  std::uint32_t length = 0;                ///< of send
+  const std::uint8_t* data = nullptr;      ///< of send
+  const SocketAddress* address = nullptr;  ///< of connect; kept by the owner until the callback
+  std::uint8_t* buffer = nullptr;          ///< of receive
+  Op* next = nullptr;
+
+ private:
+  friend class Loop;
+  Callback callback_ = nullptr;
+  void* context_ = nullptr;
+};
+
+using OpQueue = Queue<Op>;
+
+}  // namespace portshare
