@@ -12,7 +12,6 @@ namespace portshare {
 namespace {
 
 constexpr std::string_view unix_scheme = "unix:";
-constexpr std::size_t longest_unix_path = 107;  // sun_path of unix(7) without its NUL
 
 std::expected<std::string, std::string> parse_unix_path(std::string_view text) {
   const std::string_view path = text.substr(unix_scheme.size());
@@ -22,9 +21,9 @@ std::expected<std::string, std::string> parse_unix_path(std::string_view text) {
   if (!path.starts_with('/') || path.ends_with('/')) {
     return std::unexpected(fmt::format("'{}': the path of a unix socket is absolute, 'unix:/path'", text));
   }
-  if (path.size() > longest_unix_path) {
+  if (path.size() > SocketAddress::max_path_length) {
     return std::unexpected(fmt::format("'{}': the path has {} bytes; a unix socket's has at most {}", text,
-                                       path.size(), longest_unix_path));
+                                       path.size(), SocketAddress::max_path_length));
   }
   if (path.find('\0') != std::string_view::npos) {
     return std::unexpected("the path of a unix socket with a NUL character in it");

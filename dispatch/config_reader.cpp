@@ -104,6 +104,7 @@ Config read_document(const toml::table& document, DiagnosticList& diagnostics) {
   if (sections.routes != nullptr) {
     config.rules = read_routes(*sections.routes, settings, listeners, backends, coverage);
     config.routes = build_routes(config.rules, config.listeners.size(), *sections.routes, diagnostics);
+    if (!config.listeners.empty()) warn_about_dead_routes(config, *sections.routes, diagnostics);
   } else {
     config.routes = build_routes({}, config.listeners.size(), {}, diagnostics);
   }

@@ -125,6 +125,44 @@ constexpr std::array route_keys{
         }},
 };
 
+/// Where the [[route]] of that line stands. The tables are in the order of the file.
+FilePosition position_of_route(const toml::array& routes, std::uint32_t line) {
+  const auto route = std::lower_bound(
+      routes.begin(), routes.end(), line,
+      [](const toml::node& node, std::uint32_t wanted) { return position_of(node).line < wanted; });
+  return position_of(*route);
+}
+
+bool accepts(const ListenerConfig& listener, Protocol protocol) {
+  switch (protocol) {
+    case Protocol::tls:
+      return listener.accepts_tls;
+    case Protocol::http:
+      return listener.accepts_http;
+    case Protocol::ssh:
+      return listener.accepts_ssh;
+    case Protocol::any:
+      return listener.accepts_any || !listener.reads_first_flight();
+  }
+  return false;
+}
+
+/// Can a connection to this listener have what the rule asks for? Only TLS and HTTP bring a name.
+bool can_match(const ListenerConfig& listener, const RouteRule& rule) {
+  const auto possible = [&](Protocol protocol) {
+    if (!accepts(listener, protocol)) return false;
+    if (!rule.names.empty()) {
+      const bool has_name = (protocol == Protocol::tls && rule.name_source != NameSource::host) ||
+                            (protocol == Protocol::http && rule.name_source != NameSource::sni);
+      if (!has_name) return false;
+    }
+    return rule.alpn.empty() || protocol == Protocol::tls;
+  };
+  if (!rule.protocols.empty()) return std::ranges::any_of(rule.protocols, possible);
+  constexpr std::array all{Protocol::tls, Protocol::http, Protocol::ssh, Protocol::any};
+  return std::ranges::any_of(all, possible);
+}
+
 }  // namespace
 
 std::vector<RouteRule> read_routes(const toml::array& routes, const SettingReader& settings,
@@ -160,20 +198,30 @@ RouteTable build_routes(const std::vector<RouteRule>& rules, std::size_t listene
   auto table = RouteTable::build(rules, static_cast<std::uint32_t>(listener_count));
   if (table) return std::move(*table);
   for (const RouteConflict& conflict : table.error()) {
-    const std::uint32_t line = rules[conflict.rule].line;
-    // The tables stand in the order of the file.
-    const auto node = std::lower_bound(
-        routes.begin(), routes.end(), line,
-        [](const toml::node& route, std::uint32_t wanted) { return position_of(route).line < wanted; });
+    const FilePosition position = position_of_route(routes, rules[conflict.rule].line);
     if (conflict.rule == conflict.earlier) {
-      diagnostics.error(position_of(*node),
-                        fmt::format("the route has the same matcher twice: {}", conflict.matchers));
+      diagnostics.error(position, fmt::format("the route has the same matcher twice: {}", conflict.matchers));
     } else {
-      diagnostics.error(position_of(*node), fmt::format("the route at line {} has the same matchers: {}",
-                                                        rules[conflict.earlier].line, conflict.matchers));
+      diagnostics.error(position, fmt::format("the route at line {} has the same matchers: {}",
+                                              rules[conflict.earlier].line, conflict.matchers));
     }
   }
   return {};
+}
+
+void warn_about_dead_routes(const Config& config, const toml::array& routes, DiagnosticList& diagnostics) {
+  for (const RouteRule& rule : config.rules) {
+    const auto matches = [&](const ListenerConfig& listener) { return can_match(listener, rule); };
+    const bool alive = rule.listeners.empty() ? std::ranges::any_of(config.listeners, matches)
+                                              : std::ranges::any_of(rule.listeners, [&](std::uint32_t index) {
+                                                  return matches(config.listeners[index]);
+                                                });
+    if (alive) continue;
+    diagnostics.warning(
+        position_of_route(routes, rule.line),
+        "no connection can match this route: the 'protocols' of its listeners exclude what it "
+        "asks for");
+  }
 }
 
 }  // namespace portshare

@@ -1,4 +1,5 @@
-// Reads the [[route]] tables. There may be a million of them, or one with a million names.
+// Reads the [[route]] tables. There may be a million of them, or one with
+// a million names.
 #pragma once
 
 #include <vector>
@@ -22,5 +23,9 @@ struct RouteCoverage {
 /// Compiles the rules; routes with the same matchers are reported.
 [[nodiscard]] RouteTable build_routes(const std::vector<RouteRule>& rules, std::size_t listener_count,
                                       const toml::array& routes, DiagnosticList& diagnostics);
+
+/// Warns of routes that no connection of their listeners can match, because the listeners do not read what
+/// the route asks for.
+void warn_about_dead_routes(const Config& config, const toml::array& routes, DiagnosticList& diagnostics);
 
 }  // namespace portshare

@@ -23,7 +23,7 @@ std::optional<std::string_view> SettingReader::text(const Setting& setting) cons
     return std::nullopt;
   }
   if (string->get().empty()) {
-    fault(setting, "is empty; leave it out for its default");
+    fault(setting, "must not be empty");
     return std::nullopt;
   }
   return std::string_view(string->get());

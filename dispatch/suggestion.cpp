@@ -9,6 +9,8 @@
 namespace portshare {
 namespace {
 
+constexpr std::size_t shortest_abbreviation = 3;
+
 /// How many insertions, removals, replacements and swaps of neighbours lead from one word to the other
 /// (optimal string alignment).
 std::size_t edit_distance(std::string_view a, std::string_view b) {
@@ -42,9 +44,11 @@ std::size_t tolerated_distance(std::string_view word) {
 Suggestion::Suggestion(std::string_view word) : word_(word), distance_(tolerated_distance(word) + 1) {}
 
 void Suggestion::consider(std::string_view candidate) {
+  // The beginning of a word is as near as one wrong letter.
+  const bool abbreviated = word_.size() >= shortest_abbreviation && candidate.starts_with(word_);
   const auto [shorter, longer] = std::minmax(word_.size(), candidate.size());
-  if (longer - shorter >= distance_) return;
-  const std::size_t distance = edit_distance(word_, candidate);
+  if (!abbreviated && longer - shorter >= distance_) return;
+  const std::size_t distance = abbreviated ? 1 : edit_distance(word_, candidate);
   if (distance < distance_) {
     distance_ = distance;
     nearest_ = candidate;
