@@ -21,6 +21,9 @@ bool is_ascii(std::string_view text) {
 std::expected<std::string, std::string> to_ascii(std::string_view text) {
   const std::size_t colon = std::min(text.rfind(':'), text.size());
   const std::string name(text.substr(0, colon));
+  if (name.find('\0') != std::string::npos) {  // where libidn2 would stop reading
+    return std::unexpected(fmt::format("'{}' is no host name: a NUL character", text));
+  }
   char* output = nullptr;
   const int code = idn2_to_ascii_8z(name.c_str(), &output, IDN2_NONTRANSITIONAL | IDN2_NFC_INPUT);
   const std::unique_ptr<char, decltype(&idn2_free)> owner(output, &idn2_free);
