@@ -16,6 +16,7 @@ namespace {
 namespace po = boost::program_options;
 
 std::string describe_unknown_option(std::string_view option, const po::options_description& options) {
+  option = option.substr(0, option.find('='));  // Boost leaves the value of an unknown option on it.
   std::vector<std::string> names;
   for (const auto& each : options.options()) names.push_back("--" + each->long_name());
   return fmt::format("unknown option '{}'{}", option, suggest(option, names));

@@ -374,11 +374,13 @@ TEST(ConfigReader, ControlCharactersOfTheFileStayOffTheTerminal) {
               ElementsAre(HasSubstr("'\\x1b[31m'")));
 }
 
-TEST(ConfigReader, AMillionFaultsDoNotPayForSuggestions) {
+TEST(ConfigReader, ManyFaultsDoNotPayForSuggestions) {
   std::string text;
-  for (int i = 0; i < 2000; ++i) text += fmt::format("[[route]]\nto = \"backend{}\"\n", i);
+  for (int i = 0; i < 2000; ++i) text += "[[route]]\nto = \"bb\"\n";
   const auto faults = faults_of(with_basics(text));
-  EXPECT_EQ(faults.size(), 2000U);  // all of them, whatever it costs
+  ASSERT_EQ(faults.size(), 2000U);  // all of them are reported all the same
+  EXPECT_EQ(faults.front(), "3:6: error: no backend is called 'bb'; did you mean 'b'?");
+  EXPECT_EQ(faults.back(), "4001:6: error: no backend is called 'bb'");
 }
 
 TEST(ConfigReader, FileThatCannotBeReadIsAFault) {
