@@ -52,6 +52,7 @@ struct HttpAnswer {
   unsigned minor_version = 0;
   bool has_host = false;
   std::string host = {};
+  std::string port = {};  ///< empty: none
   HttpHead::Body body = HttpHead::Body::none;
   std::uint64_t content_length = 0;
   bool keep_alive = false;
@@ -69,6 +70,7 @@ struct HttpAnswer {
             head.minor_version,
             head.has_host,
             std::string(head.has_host ? head.host.view() : ""),
+            head.has_host && head.host.port() ? std::to_string(*head.host.port()) : "",
             head.body,
             head.content_length,
             head.keep_alive,
