@@ -20,14 +20,15 @@ class Acceptor {
   Acceptor(const Acceptor&) = delete;
   Acceptor& operator=(const Acceptor&) = delete;
 
+  /// Connections that may still come after stop().
+  static constexpr std::size_t accepts_in_flight = 16;
+
   void start();
   /// Accepts that are in flight are cancelled; a connection that has been accepted by then is still served.
   void stop();
   [[nodiscard]] bool is_quiet() const;
 
  private:
-  static constexpr std::size_t accepts_in_flight = 16;
-
   void completed(Op& op);
 
   Worker& worker_;

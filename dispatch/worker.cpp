@@ -108,9 +108,10 @@ void Worker::resume_accepting() {
   for (const auto& acceptor : acceptors_) acceptor->start();
 }
 
-void Worker::drain(std::function<void()> drained) {
+void Worker::drain(std::function<void()> stopped_accepting, std::function<void()> drained) {
   assert(!draining_);
   draining_ = true;
+  stopped_accepting_ = std::move(stopped_accepting);
   drained_ = std::move(drained);
   loop_.cancel(resume_timer_);
   for (const auto& acceptor : acceptors_) acceptor->stop();
@@ -130,11 +131,12 @@ void Worker::terminate_all() {
 }
 
 void Worker::check_drained() {
-  if (!draining_ || !drained_ || session_count() > 0) return;
+  if (!draining_) return;
   if (!std::all_of(acceptors_.begin(), acceptors_.end(),
                    [](const auto& acceptor) { return acceptor->is_quiet(); }))
     return;
-  std::exchange(drained_, nullptr)();
+  if (stopped_accepting_) std::exchange(stopped_accepting_, nullptr)();
+  if (drained_ && session_count() == 0) std::exchange(drained_, nullptr)();
 }
 
 void Worker::log(const AccessRecord& record, std::string_view name, std::string_view alpn) {

@@ -46,8 +46,9 @@ class Worker {
 
   void start();
 
-  /// Stops accepting and calls `drained`, from a callback of the loop, when the last session has ended.
-  void drain(std::function<void()> drained);
+  /// Stops accepting. Calls `stopped_accepting` when the listening sockets are no longer used, and `drained`
+  /// when the last session has ended, too; both on the loop's thread.
+  void drain(std::function<void()> stopped_accepting, std::function<void()> drained);
   /// Ends all sessions now.
   void terminate_all();
 
@@ -94,6 +95,7 @@ class Worker {
   Timer resume_timer_;
   bool paused_ = false;
   bool draining_ = false;
+  std::function<void()> stopped_accepting_;
   std::function<void()> drained_;
 };
 
