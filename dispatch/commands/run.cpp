@@ -6,13 +6,25 @@
 
 #include "dispatch/commands/command_line.h"
 #include "dispatch/commands/config_option.h"
+#include "dispatch/commands/serve.h"
+#include "dispatch/dispatcher.h"
+#include "dispatch/error_log.h"
+#include "platform/signals.h"
 
 namespace portshare {
 namespace {
 
 int run_dispatcher(const Config& config) {
-  fmt::print(stderr, "{}: the dispatcher is not part of this build\n", config.file);
-  return exit_code::failed;
+  block_signals();  // before the first thread, which inherits it
+  const ErrorLog error_log(config.server.log.level);
+  const auto dispatcher = Dispatcher::start(config);
+  if (!dispatcher) {
+    fmt::print(stderr, "portshare: {}\n", dispatcher.error());
+    return exit_code::failed;
+  }
+  std::fputs("ready\n", stderr);
+  serve_until_signalled(**dispatcher, config);
+  return exit_code::fine;
 }
 
 }  // namespace
@@ -27,7 +39,7 @@ int run_command(std::span<const std::string> arguments) {
   if (!values) return values.error();
   const auto config = load_config(*values);
   if (!config) return exit_code::usage;
-  return run_dispatcher(*config);  // The dispatcher's entry takes the place of the function above.
+  return run_dispatcher(*config);
 }
 
 }  // namespace portshare

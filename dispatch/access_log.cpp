@@ -1,0 +1,163 @@
+#include "dispatch/access_log.h"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <cassert>
+#include <cerrno>
+#include <cstring>
+#include <type_traits>
+#include <utility>
+
+namespace portshare {
+namespace {
+
+constexpr std::size_t max_text_length = 0xffff;
+
+struct Header {
+  AccessRecord record;
+  std::uint16_t name_length;
+  std::uint16_t alpn_length;
+};
+static_assert(std::is_trivially_copyable_v<Header>);
+
+}  // namespace
+
+void AccessLogRing::copy_in(std::size_t position, const void* from, std::size_t count) {
+  const std::size_t place = position % capacity;
+  const std::size_t first = std::min(count, capacity - place);
+  std::memcpy(bytes_.get() + place, from, first);
+  std::memcpy(bytes_.get(), static_cast<const std::byte*>(from) + first, count - first);
+}
+
+void AccessLogRing::copy_out(std::size_t position, void* to, std::size_t count) const {
+  const std::size_t place = position % capacity;
+  const std::size_t first = std::min(count, capacity - place);
+  std::memcpy(to, bytes_.get() + place, first);
+  std::memcpy(static_cast<std::byte*>(to) + first, bytes_.get(), count - first);
+}
+
+bool AccessLogRing::push(const AccessRecord& record, std::string_view name, std::string_view alpn) {
+  name = name.substr(0, max_text_length);
+  alpn = alpn.substr(0, max_text_length);
+  const Header header{.record = record,
+                      .name_length = static_cast<std::uint16_t>(name.size()),
+                      .alpn_length = static_cast<std::uint16_t>(alpn.size())};
+  const std::size_t total = sizeof header + name.size() + alpn.size();
+  const std::size_t written = written_.load(std::memory_order_relaxed);
+  if (capacity - (written - read_.load(std::memory_order_acquire)) < total) {
+    dropped_.fetch_add(1, std::memory_order_relaxed);
+    return false;
+  }
+  copy_in(written, &header, sizeof header);
+  copy_in(written + sizeof header, name.data(), name.size());
+  copy_in(written + sizeof header + name.size(), alpn.data(), alpn.size());
+  written_.store(written + total, std::memory_order_release);
+  return true;
+}
+
+bool AccessLogRing::pop(AccessRecord& record, std::string& name, std::string& alpn) {
+  const std::size_t read = read_.load(std::memory_order_relaxed);
+  if (read == written_.load(std::memory_order_acquire)) return false;
+  Header header;
+  copy_out(read, &header, sizeof header);
+  record = header.record;
+  name.resize(header.name_length);
+  alpn.resize(header.alpn_length);
+  copy_out(read + sizeof header, name.data(), name.size());
+  copy_out(read + sizeof header + name.size(), alpn.data(), alpn.size());
+  read_.store(read + sizeof header + name.size() + alpn.size(), std::memory_order_release);
+  return true;
+}
+
+std::expected<std::unique_ptr<AccessLog>, std::string> AccessLog::open(const Config& config,
+                                                                       const ServerPool& servers,
+                                                                       std::size_t rings) {
+  std::FILE* file = stderr;
+  if (config.server.log.access == LogConfig::AccessTarget::file) {
+    file = std::fopen(config.server.log.access_path.c_str(), "ae");
+    if (!file) {
+      return std::unexpected(
+          fmt::format("cannot open the access log '{}': {}; check the folder and its permissions",
+                      config.server.log.access_path, std::strerror(errno)));
+    }
+  }
+  return std::unique_ptr<AccessLog>(new AccessLog(config, servers, rings, file));
+}
+
+AccessLog::AccessLog(const Config& config, const ServerPool& servers, std::size_t rings, std::FILE* file)
+    : config_(config), servers_(servers), file_(file) {
+  for (std::size_t i = 0; i < rings; ++i) rings_.push_back(std::make_unique<AccessLogRing>());
+  writer_ = std::thread([this] { write_until_stopped(); });
+}
+
+AccessLog::~AccessLog() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_one();
+  writer_.join();
+  if (file_ != stderr) (void)std::fclose(file_);
+}
+
+void AccessLog::notify() {
+  // The fence orders the push before the look at `asleep_`; its partner stands in write_until_stopped.
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  if (!asleep_.load(std::memory_order_relaxed) || !asleep_.exchange(false)) return;
+  const std::lock_guard lock(mutex_);
+  wake_.notify_one();
+}
+
+void AccessLog::write_until_stopped() {
+  for (;;) {
+    while (write_batch()) {
+    }
+    report_dropped();
+    asleep_.store(true);
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+    if (write_batch()) {
+      asleep_.store(false);
+      continue;
+    }
+    std::unique_lock lock(mutex_);
+    wake_.wait(lock, [this] { return stopping_ || !asleep_.load(); });
+    if (stopping_) break;
+  }
+  while (write_batch()) {
+  }
+  report_dropped();
+}
+
+bool AccessLog::write_batch() {
+  constexpr std::size_t batch_bytes = std::size_t{64} * 1024;
+  lines_.clear();
+  AccessRecord record;
+  for (const auto& ring : rings_) {
+    while (lines_.size() < batch_bytes && ring->pop(record, name_, alpn_)) {
+      format_access_line(config_, servers_, record, name_, alpn_, lines_);
+    }
+  }
+  if (lines_.empty()) return false;
+  const bool written =
+      std::fwrite(lines_.data(), 1, lines_.size(), file_) == lines_.size() && std::fflush(file_) == 0;
+  if (!written && !write_failed_) {
+    spdlog::error("cannot write the access log: {}; lines are lost until it can be written again",
+                  std::strerror(errno));
+  }
+  if (written && write_failed_) spdlog::info("the access log can be written again");
+  write_failed_ = !written;
+  if (!written) std::clearerr(file_);
+  return true;
+}
+
+void AccessLog::report_dropped() {
+  std::uint64_t dropped = 0;
+  for (const auto& ring : rings_) dropped += ring->dropped();
+  if (dropped == reported_dropped_) return;
+  spdlog::warn("the access log could not keep up: {} lines were dropped", dropped - reported_dropped_);
+  reported_dropped_ = dropped;
+}
+
+}  // namespace portshare

@@ -1,0 +1,89 @@
+// The access log: workers leave records in rings, one thread turns them into lines and writes them.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <expected>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "dispatch/access_record.h"
+
+namespace portshare {
+
+/// The way of records from one worker to the writer. Bounded: when the writer cannot keep up (a full disk, a
+/// terminal that was stopped), records are dropped and counted, and the worker goes on. One thread pushes,
+/// one pops.
+class AccessLogRing {
+ public:
+  static constexpr std::size_t capacity = std::size_t{1} << 20;
+
+  AccessLogRing() : bytes_(std::make_unique_for_overwrite<std::byte[]>(capacity)) {}
+
+  /// `name` and `alpn` are cut at 64 KiB. False: no room, the record is dropped and counted.
+  bool push(const AccessRecord& record, std::string_view name, std::string_view alpn);
+
+  /// Takes the oldest record, if there is one. The strings are overwritten.
+  bool pop(AccessRecord& record, std::string& name, std::string& alpn);
+
+  [[nodiscard]] std::uint64_t dropped() const { return dropped_.load(std::memory_order_relaxed); }
+
+ private:
+  void copy_in(std::size_t position, const void* from, std::size_t count);
+  void copy_out(std::size_t position, void* to, std::size_t count) const;
+
+  std::unique_ptr<std::byte[]> bytes_;
+  // Positions count bytes since the beginning; the place in the ring is the position modulo its capacity.
+  alignas(64) std::atomic<std::size_t> written_ = 0;
+  alignas(64) std::atomic<std::size_t> read_ = 0;
+  alignas(64) std::atomic<std::uint64_t> dropped_ = 0;
+};
+
+/// Owns the rings and the thread that empties them. Config and servers must outlive it.
+class AccessLog {
+ public:
+  /// Opens the file, appending to it. The error is a sentence. `rings`: one per worker.
+  static std::expected<std::unique_ptr<AccessLog>, std::string> open(const Config& config,
+                                                                     const ServerPool& servers,
+                                                                     std::size_t rings);
+  AccessLog(const AccessLog&) = delete;
+  AccessLog& operator=(const AccessLog&) = delete;
+  /// Writes what is left.
+  ~AccessLog();
+
+  [[nodiscard]] AccessLogRing& ring(std::size_t worker) { return *rings_[worker]; }
+
+  /// To be called after pushing; cheap while the writer is busy. Thread-safe.
+  void notify();
+
+ private:
+  AccessLog(const Config& config, const ServerPool& servers, std::size_t rings, std::FILE* file);
+  void write_until_stopped();
+  bool write_batch();
+  void report_dropped();
+
+  const Config& config_;
+  const ServerPool& servers_;
+  std::vector<std::unique_ptr<AccessLogRing>> rings_;
+  std::FILE* file_;
+  std::string lines_;
+  std::string name_;
+  std::string alpn_;
+  std::uint64_t reported_dropped_ = 0;
+  bool write_failed_ = false;
+
+  std::atomic<bool> asleep_ = false;
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  bool stopping_ = false;
+  std::thread writer_;
+};
+
+}  // namespace portshare
