@@ -36,18 +36,19 @@ struct HostAndPort {
   std::uint16_t port;
 };
 
-std::expected<std::uint16_t, std::string> parse_port_of(std::string_view text, std::string_view digits) {
+std::expected<std::uint16_t, std::string> parse_port_of(std::string_view text, std::string_view digits,
+                                                        std::uint16_t lowest) {
   std::uint16_t port = 0;
   const char* const end = digits.data() + digits.size();
   const auto [stop, error] = std::from_chars(digits.data(), end, port);
-  if (error != std::errc{} || stop != end || digits.size() > 5 || port == 0) {
-    return std::unexpected(fmt::format("'{}': '{}' is no port (1 to 65535)", text, digits));
+  if (error != std::errc{} || stop != end || digits.size() > 5 || port < lowest) {
+    return std::unexpected(fmt::format("'{}': '{}' is no port ({} to 65535)", text, digits, lowest));
   }
   return port;
 }
 
 /// "HOST:PORT" with exactly one colon, or "[HOST]:PORT" with the brackets kept.
-std::expected<HostAndPort, std::string> split_port(std::string_view text) {
+std::expected<HostAndPort, std::string> split_port(std::string_view text, std::uint16_t lowest) {
   const std::size_t colon = text.rfind(':');
   const bool bracketed = text.starts_with('[');
   if (!bracketed && text.find(':') != colon) {
@@ -57,7 +58,7 @@ std::expected<HostAndPort, std::string> split_port(std::string_view text) {
   if (colon == std::string_view::npos || (bracketed && (colon == 0 || text[colon - 1] != ']'))) {
     return std::unexpected(fmt::format("'{}' has no port; write '{}:443', say", text, text));
   }
-  const auto port = parse_port_of(text, text.substr(colon + 1));
+  const auto port = parse_port_of(text, text.substr(colon + 1), lowest);
   if (!port) return std::unexpected(port.error());
   return HostAndPort{text.substr(0, colon), *port};
 }
@@ -98,9 +99,8 @@ std::string host_bits_message(std::string_view text) {
       address.to_string(), network_of(address, length).to_string(), length);
 }
 
-}  // namespace
-
-std::expected<SocketAddress, std::string> parse_socket_address(std::string_view text) {
+std::expected<SocketAddress, std::string> parse_socket_address(std::string_view text,
+                                                               std::uint16_t lowest_port) {
   SocketAddress result;
   if (text.starts_with(unix_scheme)) {
     auto path = parse_unix_path(text);
@@ -108,7 +108,7 @@ std::expected<SocketAddress, std::string> parse_socket_address(std::string_view 
     result.unix_path = std::move(*path);
     return result;
   }
-  const auto split = split_port(text);
+  const auto split = split_port(text, lowest_port);
   if (!split) return std::unexpected(split.error());
   const auto address = parse_host_address(split->host);
   if (!address) {
@@ -118,17 +118,23 @@ std::expected<SocketAddress, std::string> parse_socket_address(std::string_view 
   return result;
 }
 
+}  // namespace
+
+std::expected<SocketAddress, std::string> parse_socket_address(std::string_view text) {
+  return parse_socket_address(text, 1);
+}
+
 std::expected<std::vector<SocketAddress>, std::string> parse_bind_address(std::string_view text) {
   std::vector<SocketAddress> result;
   if (text.starts_with("*:")) {
-    const auto port = parse_port_of(text, text.substr(2));
+    const auto port = parse_port_of(text, text.substr(2), 0);
     if (!port) return std::unexpected(port.error());
     for (const IpAddress& any : {IpAddress::v4({}), IpAddress()}) {
       result.push_back({.ip = IpEndpoint{any, *port}, .unix_path = {}});
     }
     return result;
   }
-  auto address = parse_socket_address(text);
+  auto address = parse_socket_address(text, 0);
   if (!address) return std::unexpected(std::move(address.error()));
   result.push_back(std::move(*address));
   return result;
@@ -143,7 +149,7 @@ std::expected<ServerAddress, std::string> parse_server_address(std::string_view 
     result.address = std::move(*address);
     return result;
   }
-  const auto split = split_port(text);
+  const auto split = split_port(text, 1);
   if (!split) return std::unexpected(split.error());
   result.port = split->port;
   if (const auto address = parse_host_address(split->host)) {

@@ -15,7 +15,8 @@ namespace portshare {
 /// "IP:PORT", "[IPv6]:PORT" or "unix:/path". The path is absolute and fits sockaddr_un.
 [[nodiscard]] std::expected<SocketAddress, std::string> parse_socket_address(std::string_view text);
 
-/// Where to listen: a socket address, or "*:PORT", which is 0.0.0.0 and [::].
+/// Where to listen: a socket address, or "*:PORT", which is 0.0.0.0 and [::]. Port 0 lets the system choose
+/// one.
 [[nodiscard]] std::expected<std::vector<SocketAddress>, std::string> parse_bind_address(
     std::string_view text);
 

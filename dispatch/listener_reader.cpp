@@ -53,8 +53,9 @@ struct ListenerTarget {
   }
 
   void add_address(const toml::node& node, std::string_view text, SocketAddress address) const {
+    const bool is_chosen_later = address.ip && address.ip->port == 0;  // and then never one that is taken
     const auto [earlier, is_new] = bound.emplace(address, position_of(node));
-    if (is_new) {
+    if (is_new || is_chosen_later) {
       listener.bind.push_back(std::move(address));
       return;
     }

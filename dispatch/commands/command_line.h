@@ -1,7 +1,6 @@
 // What the commands share: how a command is called, its exit codes, its options.
 #pragma once
 
-#include <boost/any.hpp>
 #include <boost/program_options/options_description.hpp>
 #include <boost/program_options/variables_map.hpp>
 #include <expected>

@@ -22,7 +22,7 @@ TEST(ConfigAddresses, BindAddresses) {
                            "80",
                            "*",
                            "*:",
-                           "*:0",
+
                            "*:65536",
                            "127.0.0.1",
                            "127.0.0.1:",
@@ -42,6 +42,15 @@ TEST(ConfigAddresses, BindAddresses) {
                            "unix:/a/"}) {
     EXPECT_FALSE(parse_bind_address(text).has_value()) << text;
   }
+}
+
+TEST(ConfigAddresses, OnlyAListenerMayLeaveThePortToTheSystem) {
+  EXPECT_EQ(parse_bind_address("127.0.0.1:0")->at(0).ip->port, 0);
+  EXPECT_EQ(parse_bind_address("*:0")->size(), 2U);
+  EXPECT_FALSE(parse_socket_address("127.0.0.1:0").has_value());
+  EXPECT_FALSE(parse_server_address("127.0.0.1:0").has_value());
+  EXPECT_FALSE(parse_server_address("localhost:0").has_value());
+  EXPECT_FALSE(parse_destination("127.0.0.1:0").has_value());
 }
 
 TEST(ConfigAddresses, UnixPathsHaveALongestLength) {

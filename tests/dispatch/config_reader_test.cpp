@@ -3,11 +3,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <algorithm>
-#include <cstdio>
-#include <filesystem>
-#include <fstream>
-
 #include "tests/dispatch/config_text.h"
 
 namespace portshare {
@@ -253,6 +248,14 @@ servers = ["127.0.0.1:8080"]
               ElementsAre("5:9: error: 'bind': '0.0.0.0:80' is already bound at line 2",
                           "5:23: error: 'bind': 'unix:/a' is already bound at line 2",
                           "5:50: error: 'bind': '[::]:81' (of '*:81') is already bound at line 2"));
+}
+
+TEST(ConfigReader, APortThatTheSystemChoosesMayBeBoundTwice) {
+  const Config config = read_valid(
+      "[listener.l]\nbind = [\"127.0.0.1:0\", \"127.0.0.1:0\"]\ndefault = \"b\"\n[backend.b]\nservers = "
+      "[\"[::1]:1\"]");
+  ASSERT_THAT(config.listeners, SizeIs(1));
+  EXPECT_THAT(config.listeners[0].bind, SizeIs(2));
 }
 
 TEST(ConfigReader, ListenerValues) {

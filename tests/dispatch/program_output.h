@@ -2,11 +2,11 @@
 #pragma once
 
 #include <gtest/gtest.h>
-#include <stdlib.h>
-#include <unistd.h>
 
-#include <cstdio>
+#include <filesystem>
+#include <fstream>
 #include <ostream>
+#include <random>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -41,20 +41,19 @@ inline ProgramOutput run(const std::vector<std::string>& arguments) {
 class TemporaryFile {
  public:
   explicit TemporaryFile(std::string_view content) {
-    const int descriptor = ::mkstemp(path_.data());
-    EXPECT_NE(descriptor, -1);
-    std::FILE* file = ::fdopen(descriptor, "w");
-    EXPECT_EQ(std::fwrite(content.data(), 1, content.size(), file), content.size());
-    EXPECT_EQ(std::fclose(file), 0);
+    std::ofstream file(path_, std::ios::binary);
+    file << content;
+    file.close();
+    EXPECT_TRUE(file) << path_;
   }
-  ~TemporaryFile() { std::remove(path_.c_str()); }
+  ~TemporaryFile() { std::filesystem::remove(path_); }
   TemporaryFile(const TemporaryFile&) = delete;
   TemporaryFile& operator=(const TemporaryFile&) = delete;
 
   [[nodiscard]] const std::string& path() const { return path_; }
 
  private:
-  std::string path_ = testing::TempDir() + "portshare_XXXXXX";
+  std::string path_ = testing::TempDir() + "portshare_" + std::to_string(std::random_device()());
 };
 
 }  // namespace portshare
