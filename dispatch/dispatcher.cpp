@@ -122,7 +122,9 @@ void Dispatcher::run_worker(WorkerThread& self, std::uint32_t index, std::size_t
     return;
   }
   Loop loop(std::move(*backend));
-  WorkerOptions options{.index = index, .max_sessions = max_sessions};
+  WorkerOptions options;
+  options.index = index;
+  options.max_sessions = max_sessions;
   if (access_log_) {
     options.access_log = &access_log_->ring(index);
     options.notify_log = [this] { access_log_->notify(); };
