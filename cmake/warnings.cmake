@@ -12,7 +12,7 @@ endif()
 # g++ 12 reports null dereferences and maybe-uninitialised values inside libstdc++ when sanitizers change its inlining.
 if(PORTSHARE_SANITIZE)
   target_compile_options(portshare_options INTERFACE -fsanitize=${PORTSHARE_SANITIZE} -fno-sanitize-recover=all
-    -Wno-null-dereference -Wno-maybe-uninitialized)
+    $<$<CXX_COMPILER_ID:GNU>:-Wno-null-dereference -Wno-maybe-uninitialized>)
   target_link_options(portshare_options INTERFACE -fsanitize=${PORTSHARE_SANITIZE})
 endif()
 if(PORTSHARE_FUZZ)

@@ -187,8 +187,9 @@ Verdict HttpHeadReader::begin(Stage stage, std::size_t position) {
 
 Verdict HttpHeadReader::skip_leading_lines(std::string_view text) {
   std::size_t end = position_;
-  while (text.substr(end, 2) == "\r\n" && end < max_leading_bytes) end += 2;
-  if (end == text.size() || text.substr(end) == "\r") return Verdict::need_more;
+  while (end < max_leading_bytes && text.substr(end, 2) == "\r\n") end += 2;
+  const std::string_view rest = text.substr(end);
+  if (rest.empty() || (rest == "\r" && end < max_leading_bytes)) return Verdict::need_more;
   return begin(Stage::method, end);
 }
 

@@ -51,6 +51,8 @@ struct ListenerConfig {
   std::optional<std::uint32_t> silent_backend;
   std::vector<IpPrefix> allow;  ///< empty: everybody
   std::vector<IpPrefix> deny;
+  /// May this source connect at all? `deny` wins over `allow`.
+  [[nodiscard]] bool admits(const IpAddress& source) const;
   std::chrono::milliseconds first_flight_timeout{5'000};  ///< zero: none
   std::size_t first_flight_limit = std::size_t{64} * 1024;
   std::chrono::milliseconds idle_timeout{600'000};  ///< zero: none

@@ -1,0 +1,43 @@
+#include "dispatch/acceptor.h"
+
+#include <algorithm>
+
+#include "dispatch/worker.h"
+
+namespace portshare {
+
+Acceptor::Acceptor(Worker& worker, std::uint32_t listener, Socket socket)
+    : worker_(worker), listener_(listener), socket_(socket) {
+  for (Op& op : ops_) {
+    op.set_callback([](Op& done, void* acceptor) { static_cast<Acceptor*>(acceptor)->completed(done); },
+                    this);
+  }
+}
+
+void Acceptor::start() {
+  accepting_ = true;
+  for (Op& op : ops_) {
+    if (op.is_idle()) worker_.loop().accept(op, socket_);
+  }
+}
+
+void Acceptor::stop() {
+  accepting_ = false;
+  for (Op& op : ops_) worker_.loop().cancel(op);
+}
+
+bool Acceptor::is_quiet() const {
+  return std::all_of(ops_.begin(), ops_.end(), [](const Op& op) { return op.is_idle(); });
+}
+
+void Acceptor::completed(Op& op) {
+  if (op.succeeded()) {
+    worker_.accepted(listener_, op.socket);
+  } else if (op.status != Status::cancelled) {
+    worker_.accept_failed(listener_, op.status, op.system_error);
+  }
+  if (accepting_ && op.is_idle()) worker_.loop().accept(op, socket_);
+  if (!accepting_) worker_.acceptor_quiet();
+}
+
+}  // namespace portshare

@@ -1,0 +1,261 @@
+#include "dispatch/backend_reader.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <string>
+
+#include "dispatch/config_addresses.h"
+
+namespace portshare {
+namespace {
+
+enum class Balance : std::uint8_t { round_robin, least_connections, source_hash };
+constexpr std::array balances{Choice<Balance>{"round_robin", Balance::round_robin},
+                              Choice<Balance>{"least_connections", Balance::least_connections},
+                              Choice<Balance>{"source_hash", Balance::source_hash}};
+enum class ProxyHeader : std::uint8_t { off, v1, v2 };
+constexpr std::array proxy_headers{Choice<ProxyHeader>{"off", ProxyHeader::off},
+                                   Choice<ProxyHeader>{"v1", ProxyHeader::v1},
+                                   Choice<ProxyHeader>{"v2", ProxyHeader::v2}};
+enum class HealthKind : std::uint8_t { tcp, http, tls };
+constexpr std::array health_kinds{Choice<HealthKind>{"tcp", HealthKind::tcp},
+                                  Choice<HealthKind>{"http", HealthKind::http},
+                                  Choice<HealthKind>{"tls", HealthKind::tls}};
+
+/// The keys that say where connections go. A backend has one of them: its lane.
+constexpr std::array<std::string_view, 4> lanes{"servers", "handoff", "directory", "steer"};
+
+/// A server written as a table.
+struct ServerTableTarget {
+  const SettingReader& settings;
+  std::optional<ServerAddress> address;
+};
+
+constexpr std::array server_table_keys{
+    KnownKey<ServerTableTarget>{"address",
+                                [](ServerTableTarget& target, const Setting& setting) {
+                                  target.address = target.settings.parsed(setting, parse_server_address);
+                                }},
+    KnownKey<ServerTableTarget>{"weight",
+                                [](ServerTableTarget& target, const Setting& setting) {
+                                  const auto weight = target.settings.integer(setting, {1, 1000});
+                                  if (weight.value_or(1) != 1) target.settings.not_supported_yet(setting);
+                                }},
+    KnownKey<ServerTableTarget>{"backup",
+                                [](ServerTableTarget& target, const Setting& setting) {
+                                  if (target.settings.boolean(setting).value_or(false)) {
+                                    target.settings.not_supported_yet(setting);
+                                  }
+                                }},
+};
+
+struct HealthTarget {
+  const SettingReader& settings;
+};
+
+/// "2xx" or "204".
+bool is_status_pattern(std::string_view text) {
+  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+  return text.size() == 3 && text[0] >= '1' && text[0] <= '5' &&
+         (text.substr(1) == "xx" || std::ranges::all_of(text, is_digit));
+}
+
+constexpr std::array health_keys{
+    KnownKey<HealthTarget>{"kind",
+                           [](HealthTarget& target, const Setting& setting) {
+                             target.settings.choice<HealthKind>(setting, health_kinds);
+                           }},
+    KnownKey<HealthTarget>{"interval",
+                           [](HealthTarget& target, const Setting& setting) {
+                             target.settings.duration(setting, positive_duration);
+                           }},
+    KnownKey<HealthTarget>{"timeout",
+                           [](HealthTarget& target, const Setting& setting) {
+                             target.settings.duration(setting, positive_duration);
+                           }},
+    KnownKey<HealthTarget>{
+        "rise",
+        [](HealthTarget& target, const Setting& setting) { target.settings.integer(setting, {1, 100}); }},
+    KnownKey<HealthTarget>{
+        "fall",
+        [](HealthTarget& target, const Setting& setting) { target.settings.integer(setting, {1, 100}); }},
+    KnownKey<HealthTarget>{"path",
+                           [](HealthTarget& target, const Setting& setting) {
+                             const auto path = target.settings.text(setting);
+                             if (path && !path->starts_with('/')) {
+                               target.settings.fault(setting, "must begin with a slash");
+                             }
+                           }},
+    KnownKey<HealthTarget>{"expect",
+                           [](HealthTarget& target, const Setting& setting) {
+                             const auto status = target.settings.text(setting);
+                             if (status && !is_status_pattern(*status)) {
+                               target.settings.fault(setting, "must be a status such as \"200\" or \"2xx\"");
+                             }
+                           }},
+};
+
+struct BackendTarget {
+  const SettingReader& settings;
+  BackendConfig& backend;
+
+  void read_servers(const Setting& setting) const {
+    const toml::array* servers = settings.array(setting, SettingReader::EmptyArray::fault);
+    if (servers == nullptr) return;
+    for (const toml::node& node : *servers) {
+      if (const auto* text = node.as_string()) {
+        auto address = parse_server_address(text->get());
+        if (address) {
+          add_server(node, std::move(*address));
+        } else {
+          settings.diagnostics().error(position_of(node), fmt::format("'servers': {}", address.error()));
+        }
+      } else if (const toml::table* table = node.as_table()) {
+        read_server_table(*table);
+      } else {
+        settings.diagnostics().error(
+            position_of(node),
+            fmt::format("'servers' must contain strings and tables, not {}", type_name(node)));
+      }
+    }
+  }
+
+  void read_server_table(const toml::table& table) const {
+    ServerTableTarget target{settings, {}};
+    read_table<ServerTableTarget>(table, "a server's table", server_table_keys, target, settings);
+    if (table.get("address") == nullptr) {
+      settings.diagnostics().error(position_of(table), "a server's table without 'address'");
+    }
+    if (target.address) add_server(table, std::move(*target.address));
+  }
+
+  void add_server(const toml::node& node, ServerAddress server) const {
+    server.line = position_of(node).line;
+    const auto same = [&](const ServerAddress& other) {
+      return other.address == server.address && other.host == server.host && other.port == server.port;
+    };
+    const auto earlier = std::ranges::find_if(backend.servers, same);
+    if (earlier != backend.servers.end()) {
+      settings.diagnostics().error(position_of(node), fmt::format("'servers': '{}' stands already at line {}",
+                                                                  server.text, earlier->line));
+      return;
+    }
+    backend.servers.push_back(std::move(server));
+  }
+
+  void check_health(const Setting& setting) const {
+    const toml::table* table = settings.table(setting);
+    if (table == nullptr) return;
+    const std::size_t errors = settings.diagnostics().error_count();
+    HealthTarget target{settings};
+    read_table<HealthTarget>(*table, "'health'", health_keys, target, settings);
+    const auto* kind = table->get_as<std::string>("kind");
+    for (const std::string_view key : {"path", "expect"}) {
+      const toml::node* node = table->get(key);
+      if (node != nullptr && (kind == nullptr || kind->get() != "http")) {
+        settings.diagnostics().error(position_of(*node), fmt::format("'{}' needs kind = \"http\"", key));
+      }
+    }
+    if (errors == settings.diagnostics().error_count()) settings.not_supported_yet(setting);
+  }
+};
+
+using Key = KnownKey<BackendTarget>;
+constexpr std::array backend_keys{
+    Key{"servers", [](BackendTarget& target, const Setting& setting) { target.read_servers(setting); }},
+    Key{"balance",
+        [](BackendTarget& target, const Setting& setting) {
+          const auto balance = target.settings.choice<Balance>(setting, balances);
+          if (balance && *balance != Balance::round_robin) target.settings.not_supported_yet(setting);
+        }},
+    Key{"connect_timeout",
+        [](BackendTarget& target, const Setting& setting) {
+          const auto timeout = target.settings.duration(setting, positive_duration);
+          if (timeout) target.backend.connect_timeout = *timeout;
+        }},
+    Key{"retries",
+        [](BackendTarget& target, const Setting& setting) {
+          const auto retries = target.settings.integer(setting, {0, 100});
+          if (retries) target.backend.retries = *retries;
+        }},
+    Key{"proxy_protocol",
+        [](BackendTarget& target, const Setting& setting) {
+          const auto header = target.settings.choice<ProxyHeader>(setting, proxy_headers);
+          if (header && *header != ProxyHeader::off) target.settings.not_supported_yet(setting);
+        }},
+    Key{"forwarded",
+        [](BackendTarget& target, const Setting& setting) {
+          if (target.settings.boolean(setting).value_or(false)) target.settings.not_supported_yet(setting);
+        }},
+    Key{"transparent",
+        [](BackendTarget& target, const Setting& setting) {
+          if (target.settings.boolean(setting).value_or(false)) target.settings.not_supported_yet(setting);
+        }},
+    Key{"max_connections",
+        [](BackendTarget& target, const Setting& setting) {
+          if (target.settings.integer(setting, {0, UINT32_MAX}).value_or(0) != 0) {
+            target.settings.not_supported_yet(setting);
+          }
+        }},
+    Key{"health", [](BackendTarget& target, const Setting& setting) { target.check_health(setting); }},
+    Key{"resolve",
+        [](BackendTarget& target, const Setting& setting) {
+          // "0s" is what this version does: names are looked up at start and never again.
+          const auto interval = target.settings.duration(setting, any_duration);
+          if (interval && interval->count() != 0) target.settings.not_supported_yet(setting);
+        }},
+    Key{"handoff",
+        [](BackendTarget& target, const Setting& setting) {
+          if (target.settings.text(setting)) target.settings.not_supported_yet(setting);
+        }},
+    Key{"directory",
+        [](BackendTarget& target, const Setting& setting) {
+          const auto path = target.settings.text(setting);
+          if (!path) return;
+          if (path->starts_with('/')) {
+            target.settings.not_supported_yet(setting);
+          } else {
+            target.settings.fault(setting, "must be an absolute path");
+          }
+        }},
+    Key{"steer",
+        [](BackendTarget& target, const Setting& setting) {
+          const auto address = target.settings.parsed(setting, parse_socket_address);
+          if (!address) return;
+          if (address->ip) {
+            target.settings.not_supported_yet(setting);
+          } else {
+            target.settings.fault(setting, "must be an IP address and port");
+          }
+        }},
+};
+
+}  // namespace
+
+BackendConfig read_backend(const NameIndex::Definition& definition, const SettingReader& settings) {
+  BackendConfig backend;
+  backend.name = definition.name;
+  backend.line = definition.position.line;
+  const std::string where = fmt::format("[backend.{}]", definition.name);
+  const toml::table* table = definition.table->as_table();
+  if (table == nullptr) {
+    settings.diagnostics().error(
+        definition.position, fmt::format("{} must be a table, not {}", where, type_name(*definition.table)));
+    return backend;
+  }
+  BackendTarget target{settings, backend};
+  read_table<BackendTarget>(*table, where, backend_keys, target, settings);
+
+  const auto given =
+      std::ranges::count_if(lanes, [&](std::string_view lane) { return table->contains(lane); });
+  if (given != 1) {
+    settings.diagnostics().error(
+        definition.position, fmt::format("{} needs one of '{}'; it has {}", where, fmt::join(lanes, "', '"),
+                                         given == 0 ? "none" : "several"));
+  }
+  return backend;
+}
+
+}  // namespace portshare

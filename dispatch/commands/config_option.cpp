@@ -1,0 +1,27 @@
+#include "dispatch/commands/config_option.h"
+
+#include <fmt/format.h>
+
+#include <boost/program_options/value_semantic.hpp>
+#include <cstdio>
+#include <string>
+
+#include "dispatch/commands/command_line.h"
+#include "dispatch/config_reader.h"
+
+namespace portshare {
+
+void add_config_option(boost::program_options::options_description& options) {
+  options.add_options()(
+      "config,c",
+      boost::program_options::value<std::string>()->default_value(default_config_file)->value_name("FILE"),
+      "the configuration");
+}
+
+std::optional<Config> load_config(const boost::program_options::variables_map& values) {
+  ConfigResult result = read_config_file(*option_value<std::string>(values, "config"));
+  for (const Diagnostic& diagnostic : result.diagnostics) fmt::print(stderr, "{}\n", diagnostic.to_string());
+  return std::move(result.config);
+}
+
+}  // namespace portshare

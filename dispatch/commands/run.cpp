@@ -1,0 +1,45 @@
+#include "dispatch/commands/run.h"
+
+#include <fmt/format.h>
+
+#include <cstdio>
+
+#include "dispatch/commands/command_line.h"
+#include "dispatch/commands/config_option.h"
+#include "dispatch/commands/serve.h"
+#include "dispatch/dispatcher.h"
+#include "dispatch/error_log.h"
+#include "platform/signals.h"
+
+namespace portshare {
+namespace {
+
+int run_dispatcher(const Config& config) {
+  block_signals();  // before the first thread, which inherits it
+  const ErrorLog error_log(config.server.log.level);
+  const auto dispatcher = Dispatcher::start(config);
+  if (!dispatcher) {
+    fmt::print(stderr, "portshare: {}\n", dispatcher.error());
+    return exit_code::failed;
+  }
+  std::fputs("ready\n", stderr);
+  serve_until_signalled(**dispatcher, config);
+  return exit_code::fine;
+}
+
+}  // namespace
+
+int run_command(std::span<const std::string> arguments) {
+  boost::program_options::options_description options("Options");
+  add_config_option(options);
+  const auto values = parse_options(
+      {"run", "-c FILE",
+       "Runs in the foreground. Prints the line \"ready\" on stderr when every listener is bound."},
+      options, arguments);
+  if (!values) return values.error();
+  const auto config = load_config(*values);
+  if (!config) return exit_code::usage;
+  return run_dispatcher(*config);
+}
+
+}  // namespace portshare

@@ -1,0 +1,11 @@
+#pragma once
+
+#include "dispatch/dispatcher.h"
+
+namespace portshare {
+
+/// Serves until a signal ends it: the first SIGTERM or SIGINT drains for at most `shutdown_timeout` of the
+/// configuration, a second one ends at once. The signals must be blocked already (block_signals).
+void serve_until_signalled(Dispatcher& dispatcher, const Config& config);
+
+}  // namespace portshare

@@ -1,0 +1,32 @@
+// The notations of addresses in the file. Errors are sentences that name the text.
+#pragma once
+
+#include <expected>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/ip_address.h"
+#include "core/route_table.h"
+#include "dispatch/config.h"
+
+namespace portshare {
+
+/// "IP:PORT", "[IPv6]:PORT" or "unix:/path". The path is absolute and fits sockaddr_un.
+[[nodiscard]] std::expected<SocketAddress, std::string> parse_socket_address(std::string_view text);
+
+/// Where to listen: a socket address, or "*:PORT", which is 0.0.0.0 and [::]. Port 0 lets the system choose
+/// one.
+[[nodiscard]] std::expected<std::vector<SocketAddress>, std::string> parse_bind_address(
+    std::string_view text);
+
+/// Where to connect to: a socket address or "NAME:PORT".
+[[nodiscard]] std::expected<ServerAddress, std::string> parse_server_address(std::string_view text);
+
+/// "IP", "IP/LENGTH" or "IP:PORT".
+[[nodiscard]] std::expected<DestinationMatcher, std::string> parse_destination(std::string_view text);
+
+/// "IP" or "IP/LENGTH".
+[[nodiscard]] std::expected<IpPrefix, std::string> parse_prefix(std::string_view text);
+
+}  // namespace portshare

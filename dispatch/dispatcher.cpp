@@ -1,0 +1,181 @@
+#include "dispatch/dispatcher.h"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <cassert>
+#include <future>
+#include <utility>
+
+#include "platform/cpu.h"
+#include "platform/descriptor_limit.h"
+#include "platform/listening_socket.h"
+#include "platform/resolver.h"
+
+namespace portshare {
+
+std::expected<std::unique_ptr<Dispatcher>, std::string> Dispatcher::start(const Config& config) {
+  std::unique_ptr<Dispatcher> dispatcher(new Dispatcher(config));
+  dispatcher->descriptor_limit_ = raise_descriptor_limit();
+  auto servers = ServerPool::resolve(config, resolve_host);
+  if (!servers) return std::unexpected(std::move(servers.error()));
+  dispatcher->servers_ = std::move(*servers);
+  if (const auto chosen = dispatcher->choose_engine(); !chosen) return std::unexpected(chosen.error());
+  if (const auto bound = dispatcher->bind(); !bound) return std::unexpected(bound.error());
+  if (const auto started = dispatcher->start_workers(); !started) return std::unexpected(started.error());
+  return dispatcher;
+}
+
+Dispatcher::~Dispatcher() {
+  if (!draining_) drain([] {});
+  terminate();
+  for (const auto& thread : threads_) thread->thread.join();
+  if (threads_.empty()) {
+    for (const ListeningSocket& socket : sockets_) close_listening_socket(socket.socket);
+  }
+}
+
+std::expected<void, std::string> Dispatcher::choose_engine() {
+  if (config_.server.engine == EngineChoice::epoll) {
+    engine_ = Engine::epoll;
+    return {};
+  }
+  engine_ = Engine::io_uring;
+  const auto unavailable = probe_engine(Engine::io_uring);
+  if (!unavailable) return {};
+  if (config_.server.engine == EngineChoice::io_uring || !unavailable->may_fall_back) {
+    return std::unexpected(fmt::format(
+        "cannot use io_uring: {}; set engine = \"epoll\" in [server] to do without", unavailable->reason));
+  }
+  spdlog::warn("io_uring is not available: {}; epoll takes its place", unavailable->reason);
+  engine_ = Engine::epoll;
+  return {};
+}
+
+std::expected<void, std::string> Dispatcher::bind() {
+  std::string errors;
+  for (std::uint32_t listener = 0; listener < config_.listeners.size(); ++listener) {
+    for (const SocketAddress& address : config_.listeners[listener].bind) {
+      const auto socket = open_listening_socket(address);
+      if (!socket) {
+        errors.append(errors.empty() ? "" : "\n");
+        errors.append(
+            fmt::format("listener '{}': {}", config_.listeners[listener].name, socket.error().message));
+        continue;
+      }
+      sockets_.push_back({.listener = listener, .socket = *socket});
+      bound_addresses_.push_back(address_of_listening_socket(*socket));
+      spdlog::info("listener '{}' takes connections on {}", config_.listeners[listener].name,
+                   bound_addresses_.back().to_string());
+    }
+  }
+  if (errors.empty()) return {};
+  return std::unexpected(std::move(errors));
+}
+
+std::size_t Dispatcher::sessions_per_worker(std::size_t workers) const {
+  // What is not a session: the engines' own descriptors, logs, listening sockets, and connections that are
+  // accepted in the moment in which accepting pauses. The rest is two for each session, the client's socket
+  // and the server's.
+  const std::size_t others = 16 + 4 * workers + sockets_.size() * (1 + workers * Acceptor::accepts_in_flight);
+  const std::size_t reserved = std::min(others, descriptor_limit_ / 2);
+  return std::max<std::size_t>((descriptor_limit_ - reserved) / 2 / workers, 1);
+}
+
+std::expected<void, std::string> Dispatcher::start_workers() {
+  const std::size_t workers = config_.server.workers != 0 ? config_.server.workers : usable_cpu_count();
+  if (config_.server.log.access != LogConfig::AccessTarget::off) {
+    auto log = AccessLog::open(config_, servers_, workers);
+    if (!log) return std::unexpected(std::move(log.error()));
+    access_log_ = std::move(*log);
+  }
+  const std::size_t max_sessions = sessions_per_worker(workers);
+  std::vector<std::future<std::string>> outcomes;  // of the start: an error, or nothing
+  accepting_workers_ = running_workers_ = workers;
+  for (std::uint32_t index = 0; index < workers; ++index) {
+    std::promise<std::string> started;
+    outcomes.push_back(started.get_future());
+    WorkerThread& self = *threads_.emplace_back(std::make_unique<WorkerThread>());
+    self.thread =
+        std::thread(&Dispatcher::run_worker, this, std::ref(self), index, max_sessions, std::move(started));
+  }
+  std::string error;
+  for (auto& outcome : outcomes) {
+    const std::string worker_error = outcome.get();
+    if (error.empty()) error = worker_error;
+  }
+  if (!error.empty()) return std::unexpected(std::move(error));
+  spdlog::info("{} worker{} with {}, {} connections at a time each", workers, workers == 1 ? "" : "s",
+               to_string(engine_), max_sessions);
+  return {};
+}
+
+void Dispatcher::run_worker(WorkerThread& self, std::uint32_t index, std::size_t max_sessions,
+                            std::promise<std::string> started) {
+  auto backend = make_engine(engine_);
+  if (!backend) {
+    started.set_value(
+        fmt::format("worker {}: cannot start {}: {}", index, to_string(engine_), backend.error().reason));
+    worker_stopped_accepting();
+    worker_drained();
+    return;
+  }
+  Loop loop(std::move(*backend));
+  WorkerOptions options;
+  options.index = index;
+  options.max_sessions = max_sessions;
+  if (access_log_) {
+    options.access_log = &access_log_->ring(index);
+    options.notify_log = [this] { access_log_->notify(); };
+  }
+  Worker worker(loop, config_, servers_, sockets_, std::move(options));
+  worker.start();
+  {
+    const std::lock_guard lock(self.mutex);
+    self.loop = &loop;
+    self.worker = &worker;
+  }
+  started.set_value({});
+  loop.run();
+  {
+    const std::lock_guard lock(self.mutex);
+    self.loop = nullptr;
+    self.worker = nullptr;
+  }
+  worker_drained();
+}
+
+void Dispatcher::worker_stopped_accepting() {
+  if (--accepting_workers_ > 0) return;
+  for (const ListeningSocket& socket : sockets_) close_listening_socket(socket.socket);
+}
+
+void Dispatcher::worker_drained() {
+  if (--running_workers_ > 0) return;
+  // Without a drain nobody waits: a worker could not start.
+  if (draining_) finished_();
+}
+
+void Dispatcher::post(const std::function<void(Worker&)>& task) {
+  for (const auto& thread : threads_) {
+    const std::lock_guard lock(thread->mutex);
+    if (!thread->loop) continue;
+    thread->loop->post([worker = thread->worker, task] { task(*worker); });
+  }
+}
+
+void Dispatcher::drain(std::function<void()> finished) {
+  assert(!draining_);
+  finished_ = std::move(finished);
+  draining_ = true;
+  post([this](Worker& worker) {
+    worker.drain([this] { worker_stopped_accepting(); }, [&worker] { worker.loop().stop(); });
+  });
+}
+
+void Dispatcher::terminate() {
+  post([](Worker& worker) { worker.terminate_all(); });
+}
+
+}  // namespace portshare

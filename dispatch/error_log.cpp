@@ -1,0 +1,46 @@
+#include "dispatch/error_log.h"
+
+#include <spdlog/async.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <cstddef>
+#include <memory>
+
+namespace portshare {
+namespace {
+
+constexpr std::size_t queued_lines = 8192;
+
+spdlog::level::level_enum to_spdlog(LogLevel level) {
+  switch (level) {
+    case LogLevel::debug:
+      return spdlog::level::debug;
+    case LogLevel::info:
+      return spdlog::level::info;
+    case LogLevel::warning:
+      return spdlog::level::warn;
+    case LogLevel::error:
+      return spdlog::level::err;
+  }
+  return spdlog::level::info;
+}
+
+}  // namespace
+
+ErrorLog::ErrorLog(LogLevel level) {
+  spdlog::init_thread_pool(queued_lines, 1);
+  auto logger = std::make_shared<spdlog::async_logger>(
+      "portshare", std::make_shared<spdlog::sinks::stderr_sink_mt>(), spdlog::thread_pool(),
+      spdlog::async_overflow_policy::overrun_oldest);
+  logger->set_pattern("%Y-%m-%dT%H:%M:%S.%f%z %l: %v");
+  logger->set_level(to_spdlog(level));
+  logger->flush_on(spdlog::level::debug);
+  spdlog::set_default_logger(std::move(logger));
+}
+
+ErrorLog::~ErrorLog() {
+  spdlog::shutdown();
+}
+
+}  // namespace portshare

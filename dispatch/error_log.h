@@ -1,0 +1,20 @@
+// The log for operators, on stderr: plain sentences, written by a thread of its own.
+#pragma once
+
+#include "dispatch/config.h"
+
+namespace portshare {
+
+/// Makes spdlog's default logger asynchronous while it lives, so that `spdlog::info` and the others never
+/// wait for a terminal or a pipe. When the writer cannot keep up, the oldest lines give way. One per program,
+/// made before any other thread.
+class ErrorLog {
+ public:
+  explicit ErrorLog(LogLevel level);
+  ErrorLog(const ErrorLog&) = delete;
+  ErrorLog& operator=(const ErrorLog&) = delete;
+  /// Writes what is left. Later lines go nowhere.
+  ~ErrorLog();
+};
+
+}  // namespace portshare

@@ -1,0 +1,188 @@
+#include "dispatch/listener_reader.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <string>
+
+#include "dispatch/config_addresses.h"
+
+namespace portshare {
+namespace {
+
+using EmptyArray = SettingReader::EmptyArray;
+
+/// Long enough for any first flight that a client sends today without a certificate, short enough for a
+/// million of them.
+constexpr Range<std::uint64_t> first_flight_limits{std::uint64_t{1} << 10, std::uint64_t{1} << 20};
+constexpr Range<std::uint32_t> connection_counts{0, UINT32_MAX};
+
+/// The member of ListenerConfig that says whether a protocol is accepted.
+constexpr std::array listener_protocols{Choice<bool ListenerConfig::*>{"tls", &ListenerConfig::accepts_tls},
+                                        Choice<bool ListenerConfig::*>{"http", &ListenerConfig::accepts_http},
+                                        Choice<bool ListenerConfig::*>{"ssh", &ListenerConfig::accepts_ssh},
+                                        Choice<bool ListenerConfig::*>{"any", &ListenerConfig::accepts_any}};
+enum class ProxyHeader : std::uint8_t { off, accept, require };
+constexpr std::array proxy_headers{Choice<ProxyHeader>{"off", ProxyHeader::off},
+                                   Choice<ProxyHeader>{"accept", ProxyHeader::accept},
+                                   Choice<ProxyHeader>{"require", ProxyHeader::require}};
+
+struct ListenerTarget {
+  const SettingReader& settings;
+  NameIndex& backends;
+  BoundAddresses& bound;
+  ListenerConfig& listener;
+
+  void read_bind(const Setting& setting) const {
+    settings.each_text(setting, EmptyArray::fault, [&](const toml::node& node, std::string_view text) {
+      if (text.starts_with("systemd:")) {
+        settings.diagnostics().error(
+            position_of(node),
+            text.size() == std::string_view("systemd:").size()
+                ? "'bind': 'systemd:' without the name of a socket"
+                : fmt::format("'bind': '{}': sockets from systemd are not supported yet", text));
+        return;
+      }
+      auto addresses = parse_bind_address(text);
+      if (!addresses) {
+        settings.diagnostics().error(position_of(node), fmt::format("'bind': {}", addresses.error()));
+        return;
+      }
+      for (SocketAddress& address : *addresses) add_address(node, text, std::move(address));
+    });
+  }
+
+  void add_address(const toml::node& node, std::string_view text, SocketAddress address) const {
+    const bool is_chosen_later = address.ip && address.ip->port == 0;  // and then never one that is taken
+    const auto [earlier, is_new] = bound.emplace(address, position_of(node));
+    if (is_new || is_chosen_later) {
+      listener.bind.push_back(std::move(address));
+      return;
+    }
+    std::string what = address.to_string();
+    what = what == text ? fmt::format("'{}'", what) : fmt::format("'{}' (of '{}')", what, text);
+    settings.diagnostics().error(
+        position_of(node), fmt::format("'bind': {} is already bound at line {}", what, earlier->second.line));
+  }
+
+  void read_protocols(const Setting& setting) const {
+    ListenerConfig chosen;
+    chosen.accepts_tls = chosen.accepts_http = false;
+    settings.each_text(setting, EmptyArray::legal, [&](const toml::node& node, std::string_view word) {
+      const auto member = settings.choice<bool ListenerConfig::*>(setting, node, word, listener_protocols);
+      if (!member) return;
+      if (chosen.**member) {
+        settings.diagnostics().error(position_of(node),
+                                     fmt::format("'protocols': '{}' stands there twice", word));
+      }
+      chosen.** member = true;
+    });
+    for (const auto& [word, member] : listener_protocols) listener.*member = chosen.*member;
+  }
+
+  void read_backend(const Setting& setting, std::optional<std::uint32_t>& index) const {
+    if (const auto name = settings.text(setting)) {
+      index = backends.resolve(setting.value, *name, settings.diagnostics());
+    }
+  }
+
+  void read_prefixes(const Setting& setting, EmptyArray empty, std::vector<IpPrefix>& prefixes) const {
+    settings.each_parsed(setting, empty, parse_prefix,
+                         [&](const toml::node&, const IpPrefix& prefix) { prefixes.push_back(prefix); });
+  }
+
+  /// A list whose feature is not built yet: only the empty one can be honoured.
+  template <typename Parse>
+  void check_unsupported_list(const Setting& setting, Parse parse) const {
+    const std::size_t errors = settings.diagnostics().error_count();
+    settings.each_parsed(setting, EmptyArray::legal, parse, [](const toml::node&, const auto&) {});
+    const toml::array* array = setting.value.as_array();
+    if (errors == settings.diagnostics().error_count() && !array->empty())
+      settings.not_supported_yet(setting);
+  }
+
+  void check_unsupported_count(const Setting& setting) const {
+    if (settings.integer(setting, connection_counts).value_or(0) != 0) settings.not_supported_yet(setting);
+  }
+
+  void read_duration(const Setting& setting, std::chrono::milliseconds& duration) const {
+    if (const auto value = settings.duration(setting, any_duration)) duration = *value;
+  }
+};
+
+using Key = KnownKey<ListenerTarget>;
+constexpr std::array listener_keys{
+    Key{"bind", [](ListenerTarget& target, const Setting& setting) { target.read_bind(setting); }},
+    Key{"except", [](ListenerTarget& target,
+                     const Setting& setting) { target.check_unsupported_list(setting, parse_prefix); }},
+    Key{"protocols", [](ListenerTarget& target, const Setting& setting) { target.read_protocols(setting); }},
+    Key{"default",
+        [](ListenerTarget& target, const Setting& setting) {
+          target.read_backend(setting, target.listener.default_backend);
+        }},
+    Key{"silent",
+        [](ListenerTarget& target, const Setting& setting) {
+          target.read_backend(setting, target.listener.silent_backend);
+        }},
+    Key{"proxy_protocol",
+        [](ListenerTarget& target, const Setting& setting) {
+          const auto header = target.settings.choice<ProxyHeader>(setting, proxy_headers);
+          if (header && *header != ProxyHeader::off) target.settings.not_supported_yet(setting);
+        }},
+    Key{"trusted", [](ListenerTarget& target,
+                      const Setting& setting) { target.check_unsupported_list(setting, parse_prefix); }},
+    Key{"allow",
+        [](ListenerTarget& target, const Setting& setting) {
+          target.read_prefixes(setting, EmptyArray::fault, target.listener.allow);
+        }},
+    Key{"deny",
+        [](ListenerTarget& target, const Setting& setting) {
+          target.read_prefixes(setting, EmptyArray::legal, target.listener.deny);
+        }},
+    Key{"first_flight_timeout",
+        [](ListenerTarget& target, const Setting& setting) {
+          target.read_duration(setting, target.listener.first_flight_timeout);
+        }},
+    Key{"first_flight_limit",
+        [](ListenerTarget& target, const Setting& setting) {
+          const auto limit = target.settings.size(setting, first_flight_limits);
+          if (limit) target.listener.first_flight_limit = *limit;
+        }},
+    Key{"idle_timeout",
+        [](ListenerTarget& target, const Setting& setting) {
+          target.read_duration(setting, target.listener.idle_timeout);
+        }},
+    Key{"max_connections",
+        [](ListenerTarget& target, const Setting& setting) { target.check_unsupported_count(setting); }},
+    Key{"max_connections_per_source",
+        [](ListenerTarget& target, const Setting& setting) { target.check_unsupported_count(setting); }},
+    Key{"new_connections_per_source",
+        [](ListenerTarget& target, const Setting& setting) {
+          if (target.settings.rate(setting).value_or(0) != 0) target.settings.not_supported_yet(setting);
+        }},
+};
+
+}  // namespace
+
+ListenerConfig read_listener(const NameIndex::Definition& definition, const SettingReader& settings,
+                             NameIndex& backends, BoundAddresses& bound) {
+  ListenerConfig listener;
+  listener.name = definition.name;
+  listener.line = definition.position.line;
+  const std::string where = fmt::format("[listener.{}]", definition.name);
+  const toml::table* table = definition.table->as_table();
+  if (table == nullptr) {
+    settings.diagnostics().error(
+        definition.position, fmt::format("{} must be a table, not {}", where, type_name(*definition.table)));
+    return listener;
+  }
+  ListenerTarget target{settings, backends, bound, listener};
+  read_table<ListenerTarget>(*table, where, listener_keys, target, settings);
+  if (table->get("bind") == nullptr) {
+    settings.diagnostics().error(definition.position,
+                                 fmt::format("{} has no 'bind'; write bind = [\"*:443\"], say", where));
+  }
+  return listener;
+}
+
+}  // namespace portshare

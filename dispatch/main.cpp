@@ -1,0 +1,17 @@
+#include <cstdio>
+#include <exception>
+#include <string>
+#include <vector>
+
+#include "dispatch/commands/command_line.h"
+#include "dispatch/commands/program.h"
+
+int main(int argc, char** argv) {
+  try {
+    return portshare::run_program(std::vector<std::string>(argv + (argc > 0 ? 1 : 0), argv + argc));
+  } catch (const std::exception& error) {
+    // What throws is the library below us when memory or the disk behind stdout is full.
+    std::fprintf(stderr, "portshare: %s\n", error.what());
+    return portshare::exit_code::failed;
+  }
+}

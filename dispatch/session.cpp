@@ -1,0 +1,428 @@
+#include "dispatch/session.h"
+
+#include <algorithm>
+#include <cassert>
+#include <cstdlib>
+#include <utility>
+
+#include "core/cursor.h"
+#include "dispatch/refusal.h"
+#include "dispatch/worker.h"
+
+namespace portshare {
+
+using std::chrono::ceil;
+using std::chrono::microseconds;
+using std::chrono::milliseconds;
+
+namespace {
+
+// How long a refused client gets to read why. Closing at once would reset the connection if the client is
+// still sending, and the reset may overtake the answer (RFC 9112, section 9.6).
+constexpr milliseconds linger_timeout{1'000};
+
+bool contains(const std::vector<IpPrefix>& prefixes, const IpAddress& address) {
+  return std::any_of(prefixes.begin(), prefixes.end(),
+                     [&](const IpPrefix& prefix) { return prefix.contains(address); });
+}
+
+// Our own shortage is not the server's fault, and asking another server does not help.
+bool is_shortage(Status status) {
+  return status == Status::no_descriptors || status == Status::no_resources;
+}
+
+}  // namespace
+
+Session::Session(Worker& worker, std::uint32_t listener, Socket client)
+    : worker_(worker),
+      timer_([](void* session) { static_cast<Session*>(session)->timer_fired(); }, this),
+      client_receive_(on_op<&Session::client_received>, this),
+      client_send_(on_op<&Session::client_sent>, this),
+      server_receive_(on_op<&Session::server_received>, this),
+      server_send_(on_op<&Session::server_sent>, this),
+      upstream_(client_receive_, server_send_),
+      downstream_(server_receive_, client_send_),
+      client_(client),
+      listener_(listener),
+      accepted_at_(worker.loop().now()) {}
+
+Loop& Session::loop() const {
+  return worker_.loop();
+}
+const ListenerConfig& Session::listener() const {
+  return worker_.config().listeners[listener_];
+}
+
+// --- What the loop reports ---
+
+void Session::client_received(Op& op) {
+  if (op.kind == Op::Kind::close) return closed();
+  bytes_in_ += op.count;
+  switch (state_) {
+    case State::first_flight:
+      return read_first_flight(op);
+    case State::connecting:
+      std::abort();  // nothing is received before the server is there
+    case State::relaying:
+      return relayed(upstream_, received_by(upstream_, op));
+    case State::answering:
+    case State::lingering:
+      client_ended_ = client_ended_ || !op.succeeded() || op.count == 0;
+      if (std::uint8_t* unread = op.take_buffer()) loop().buffers().release(unread);
+      if (state_ == State::lingering) linger();
+      return;
+    case State::terminating:
+      if (std::uint8_t* unread = op.take_buffer()) loop().buffers().release(unread);
+      return close_when_quiet();
+    case State::closing:
+      std::abort();
+  }
+}
+
+void Session::client_sent(Op& op) {
+  bytes_out_ += op.count;
+  switch (state_) {
+    case State::relaying:
+      return relayed(downstream_, downstream_.sent(loop()));
+    case State::answering:
+      return answer_sent(op);
+    case State::terminating:
+      return close_when_quiet();
+    case State::first_flight:
+    case State::connecting:
+    case State::lingering:
+    case State::closing:
+      std::abort();
+  }
+}
+
+void Session::server_received(Op& op) {
+  if (op.kind == Op::Kind::close) return closed();
+  if (state_ == State::relaying) return relayed(downstream_, received_by(downstream_, op));
+  assert(state_ == State::terminating);
+  if (std::uint8_t* unread = op.take_buffer()) loop().buffers().release(unread);
+  close_when_quiet();
+}
+
+void Session::server_sent(Op& op) {
+  // A connect that succeeds in spite of being cancelled has made a socket all the same.
+  if (op.kind == Op::Kind::connect && op.succeeded()) server_ = op.socket;
+  switch (state_) {
+    case State::connecting:
+      return connected(op);
+    case State::relaying:
+      return relayed(upstream_, upstream_.sent(loop()));
+    case State::terminating:
+      return close_when_quiet();
+    case State::first_flight:
+    case State::answering:
+    case State::lingering:
+    case State::closing:
+      std::abort();
+  }
+}
+
+void Session::timer_fired() {
+  switch (state_) {
+    case State::first_flight:
+      return first_flight_timed_out();
+    case State::connecting:
+      return loop().cancel(server_send_);
+    case State::relaying:
+      return check_idle();
+    case State::answering:
+    case State::lingering:
+      return terminate(outcome_, CloseMode::orderly);
+    case State::terminating:
+    case State::closing:
+      std::abort();  // the timer was cancelled
+  }
+}
+
+// --- First flight ---
+
+void Session::start() {
+  if (worker_.needs_source(listener_)) source_ = loop().backend().peer_endpoint(client_);
+  if (worker_.needs_destination(listener_)) destination_ = loop().backend().local_endpoint(client_);
+  const ListenerConfig& config = listener();
+  if (source_) {
+    const bool allowed = config.allow.empty() || contains(config.allow, source_->address);
+    if (!allowed || contains(config.deny, source_->address))
+      return terminate(Outcome::denied, CloseMode::reset);
+  }
+  if (!config.reads_first_flight()) return route();
+  if (config.first_flight_timeout > milliseconds{0}) loop().arm(timer_, config.first_flight_timeout);
+  loop().receive(client_receive_, client_);
+}
+
+void Session::read_first_flight(Op& op) {
+  if (!op.succeeded()) {
+    // Cancelled means that the time is over and the silent backend waits for this client.
+    if (goes_to_silent_ && op.status == Status::cancelled) return connect_to(*listener().silent_backend);
+    return terminate(is_shortage(op.status) ? Outcome::unavailable : Outcome::client_reset, CloseMode::reset);
+  }
+  if (op.count == 0) {
+    client_ended_ = true;
+    if (!first_flight_) return terminate(Outcome::ok, CloseMode::orderly);
+    return refuse(Outcome::malformed);  // what is incomplete now stays so
+  }
+  first_bytes_ = op.received();
+  first_buffer_ = op.take_buffer();
+  if (goes_to_silent_) return connect_to(*listener().silent_backend);  // it spoke just too late
+
+  if (!first_flight_) first_flight_ = worker_.first_flights().make(listener());
+  const FirstFlight::Progress progress = first_flight_->read(first_bytes_);
+  protocol_ = first_flight_->protocol();
+  knows_protocol_ = protocol_ != Protocol::any || progress == FirstFlight::Progress::complete;
+  switch (progress) {
+    case FirstFlight::Progress::need_more:
+      loop().buffers().release(std::exchange(first_buffer_, nullptr));
+      return loop().receive(client_receive_, client_);
+    case FirstFlight::Progress::malformed:
+      return refuse(Outcome::malformed);
+    case FirstFlight::Progress::too_large:
+      return refuse(Outcome::too_large);
+    case FirstFlight::Progress::complete:
+      break;
+  }
+  first_flight_time_ = loop().now() - accepted_at_;
+  first_bytes_ = first_flight_->bytes();
+  if (first_flight_->keeps_bytes()) loop().buffers().release(std::exchange(first_buffer_, nullptr));
+  route();
+}
+
+void Session::first_flight_timed_out() {
+  if (first_flight_) return refuse(Outcome::timeout);
+  if (!listener().silent_backend) return terminate(Outcome::timeout, CloseMode::orderly);
+  goes_to_silent_ = true;
+  loop().cancel(client_receive_);
+}
+
+void Session::route() {
+  RouteQuery query;
+  query.destination = destination_;
+  if (source_) query.source = source_->address;
+  if (first_flight_) first_flight_->describe(query);
+  if (worker_.logs_access()) remember_names(query);
+  const Route* route = worker_.config().routes.find(listener_, query);
+  if (first_buffer_) release_first_flight();  // the buffer has all bytes, and the names are copied
+  if (route) {
+    route_line_ = route->line;
+    return route->backend == RouteRule::reject ? refuse(Outcome::rejected) : connect_to(route->backend);
+  }
+  if (listener().default_backend) return connect_to(*listener().default_backend);
+  refuse(Outcome::no_route);
+}
+
+void Session::remember_names(const RouteQuery& query) {
+  name_ = query.name;
+  for (Cursor list(query.alpn); const auto protocol = list.read_vector8();) {
+    if (!alpn_.empty()) alpn_.push_back(',');
+    alpn_.append(as_text(*protocol));
+  }
+}
+
+// --- Connecting ---
+
+void Session::connect_to(std::uint32_t backend) {
+  const auto server_count = static_cast<std::uint32_t>(worker_.servers().servers(backend).size());
+  state_ = State::connecting;
+  backend_ = backend;
+  server_index_ = worker_.next_server(backend);
+  attempts_left_ = std::min(worker_.config().backends[backend].retries + 1, server_count);
+  connect_started_ = loop().now();
+  connect_next();
+}
+
+void Session::connect_next() {
+  --attempts_left_;
+  loop().arm(timer_, worker_.config().backends[backend_].connect_timeout);
+  loop().connect(server_send_, worker_.servers().servers(backend_)[server_index_].address);
+}
+
+void Session::connected(Op& op) {
+  if (op.succeeded()) {
+    connect_time_ = loop().now() - connect_started_;
+    return start_relay();
+  }
+  if (is_shortage(op.status)) return refuse(Outcome::unavailable);
+  if (attempts_left_ > 0) {
+    server_index_ =
+        (server_index_ + 1) % static_cast<std::uint32_t>(worker_.servers().servers(backend_).size());
+    return connect_next();
+  }
+  // Cancelled by our own timer, or given up by the system: either way nobody answered.
+  const bool timed_out = op.status == Status::cancelled || op.status == Status::timed_out;
+  refuse(timed_out ? Outcome::connect_timeout : Outcome::refused);
+}
+
+// --- Relay ---
+
+void Session::start_relay() {
+  state_ = State::relaying;
+  last_activity_ = loop().now();
+  if (listener().idle_timeout > milliseconds{0}) {
+    loop().arm(timer_, listener().idle_timeout);
+  } else {
+    loop().cancel(timer_);
+  }
+  if (first_bytes_.empty()) {
+    upstream_.start(loop(), client_, server_);
+  } else {
+    upstream_.start_with(loop(), client_, server_, first_bytes_, std::exchange(first_buffer_, nullptr));
+  }
+  downstream_.start(loop(), server_, client_);
+}
+
+RelayDirection::Progress Session::received_by(RelayDirection& direction, const Op& op) {
+  // After a failure the end of what the failed side had sent is the end of the session, not one to be passed
+  // on.
+  if (failed_ && op.succeeded() && op.count == 0) return RelayDirection::Progress::source_failed;
+  return direction.received(loop());
+}
+
+void Session::relayed(RelayDirection& direction, RelayDirection::Progress progress) {
+  last_activity_ = loop().now();
+  const bool is_upstream = &direction == &upstream_;
+  RelayDirection& other = is_upstream ? downstream_ : upstream_;
+  switch (progress) {
+    case RelayDirection::Progress::running:
+      if (is_upstream && first_flight_ && !upstream_.has_unsent()) release_first_flight();
+      return;
+    case RelayDirection::Progress::ended:
+      if (other.has_ended()) terminate(Outcome::ok, CloseMode::orderly);
+      return;
+    case RelayDirection::Progress::source_failed: {
+      if (failed_) {
+        // What came through since the failure must not be taken back by a reset.
+        return terminate(
+            *failed_, direction.sent_bytes() > sent_before_failure_ ? CloseMode::orderly : CloseMode::reset);
+      }
+      const Status status = is_upstream ? client_receive_.status : server_receive_.status;
+      if (is_shortage(status)) return terminate(Outcome::unavailable, CloseMode::reset);
+      return terminate(is_upstream ? Outcome::client_reset : Outcome::server_reset, CloseMode::reset);
+    }
+    case RelayDirection::Progress::sink_failed:
+      // The side that no longer takes bytes may have sent some that are still on their way: a server that
+      // answers early and closes, say. The other direction carries them until it reaches the failure itself.
+      direction.release(loop());
+      if (failed_) return terminate(*failed_, CloseMode::reset);
+      failed_ = is_upstream ? Outcome::server_reset : Outcome::client_reset;
+      sent_before_failure_ = other.sent_bytes();
+      if (other.has_ended()) terminate(*failed_, CloseMode::orderly);
+      return;
+  }
+}
+
+void Session::check_idle() {
+  const auto quiet = loop().now() - last_activity_;
+  if (quiet < listener().idle_timeout) {
+    // Arming the timer anew for every byte would cost more than this look now and then.
+    return loop().arm(timer_, ceil<milliseconds>(listener().idle_timeout - quiet));
+  }
+  // An orderly close would tell a peer which does not read that it has got everything.
+  const bool truncates = upstream_.has_unsent() || downstream_.has_unsent();
+  terminate(Outcome::idle, truncates ? CloseMode::reset : CloseMode::orderly);
+}
+
+// --- Refusals ---
+
+void Session::refuse(Outcome outcome) {
+  const Refusal refusal = refusal_for(protocol_, outcome);
+  if (refusal.reset) return terminate(outcome, CloseMode::reset);
+  release_first_bytes();
+  state_ = State::answering;
+  outcome_ = outcome;
+  answer_ = refusal.answer;
+  loop().arm(timer_, linger_timeout);
+  if (answer_.empty()) {
+    loop().shutdown(client_send_, client_);
+  } else {
+    loop().send(client_send_, client_, answer_);
+  }
+}
+
+void Session::answer_sent(Op& op) {
+  if (!op.succeeded()) return terminate(outcome_, CloseMode::orderly);
+  if (op.kind == Op::Kind::send) {
+    answer_ = answer_.subspan(op.count);
+    if (!answer_.empty()) return loop().send(client_send_, client_, answer_);
+    return loop().shutdown(client_send_, client_);
+  }
+  state_ = State::lingering;
+  linger();
+}
+
+void Session::linger() {
+  if (client_ended_) return terminate(outcome_, CloseMode::orderly);
+  if (client_receive_.is_idle()) loop().receive(client_receive_, client_);
+}
+
+// --- The end ---
+
+void Session::terminate(Outcome outcome, CloseMode mode) {
+  if (is_ending()) return;
+  // A refusal has its outcome already, however the waiting for the client ends.
+  if (state_ != State::answering && state_ != State::lingering) outcome_ = outcome;
+  close_mode_ = mode;
+  state_ = State::terminating;
+  loop().cancel(timer_);
+  for (Op* op : {&client_receive_, &client_send_, &server_receive_, &server_send_}) loop().cancel(*op);
+  close_when_quiet();
+}
+
+bool Session::is_quiet() const {
+  return client_receive_.is_idle() && client_send_.is_idle() && server_receive_.is_idle() &&
+         server_send_.is_idle();
+}
+
+void Session::close_when_quiet() {
+  if (!is_quiet()) return;
+  state_ = State::closing;
+  release_first_bytes();
+  upstream_.release(loop());
+  downstream_.release(loop());
+  if (server_ != Socket::none) loop().close(server_receive_, server_, close_mode_);
+  loop().close(client_receive_, client_, close_mode_);
+}
+
+void Session::closed() {
+  if (!is_quiet()) return;
+  if (worker_.logs_access()) log();
+  worker_.finished(*this);
+}
+
+void Session::release_first_flight() {
+  if (first_flight_) worker_.first_flights().release(std::exchange(first_flight_, nullptr));
+}
+
+void Session::release_first_bytes() {
+  first_bytes_ = {};
+  if (first_buffer_) loop().buffers().release(std::exchange(first_buffer_, nullptr));
+  release_first_flight();
+}
+
+void Session::log() {
+  const auto duration = loop().now() - accepted_at_;
+  AccessRecord record;
+  record.time = std::chrono::system_clock::now() - duration;
+  record.listener = listener_;
+  record.has_client = source_.has_value();
+  record.has_destination = destination_.has_value();
+  if (source_) record.client = *source_;
+  if (destination_) record.destination = *destination_;
+  record.protocol = protocol_;
+  record.knows_protocol = knows_protocol_;
+  record.outcome = outcome_;
+  record.route_line = route_line_;
+  record.backend = backend_;
+  record.server = server_index_;
+  record.bytes_in = bytes_in_;
+  record.bytes_out = bytes_out_;
+  record.first_flight = first_flight_time_;
+  record.connect = connect_time_;
+  record.duration = duration;
+  worker_.log(record, name_, alpn_);
+}
+
+}  // namespace portshare

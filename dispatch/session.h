@@ -1,0 +1,142 @@
+// One client's connection from its accept to its end.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "core/ip_address.h"
+#include "core/timer_wheel.h"
+#include "core/verdict.h"
+#include "dispatch/access_record.h"
+#include "dispatch/config.h"
+#include "dispatch/first_flight.h"
+#include "dispatch/outcome.h"
+#include "dispatch/relay.h"
+#include "platform/loop.h"
+
+namespace portshare {
+
+class Worker;
+
+/// A flat state machine; every transition stands in session.cpp:
+///
+///     first_flight ──route──▶ connecting ──────▶ relaying ──┐
+///          │                      │                         │
+///          └──no server──────┬────┘                         │
+///                            ▼                              ▼
+///                 answering ▶ lingering ────────────▶ terminating ▶ closing
+///
+/// There is one way to end, for an error, a deadline and the end of the program: terminate() cancels what is
+/// pending, and when all operations have ended the sockets are closed, the access log gets its line and the
+/// worker its session back. Belongs to its worker's thread.
+class Session {
+ public:
+  Session(Worker& worker, std::uint32_t listener, Socket client);
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  void start();
+  /// Ends the session now, whatever it does. No effect on one that is ending.
+  void terminate(Outcome outcome, CloseMode mode);
+
+  // The worker's list of its sessions.
+  Session* next = nullptr;
+  Session* previous = nullptr;
+
+ private:
+  enum class State : std::uint8_t {
+    first_flight,
+    connecting,
+    relaying,
+    answering,    ///< sending the client a refusal
+    lingering,    ///< waiting for the client to have read it
+    terminating,  ///< waiting for operations to end
+    closing,
+  };
+
+  template <void (Session::*method)(Op&)>
+  static void on_op(Op& op, void* session) {
+    (static_cast<Session*>(session)->*method)(op);
+  }
+  void client_received(Op& op);
+  void client_sent(Op& op);
+  void server_received(Op& op);
+  void server_sent(Op& op);
+  void timer_fired();
+
+  void read_first_flight(Op& op);
+  void first_flight_timed_out();
+  void route();
+  void remember_names(const RouteQuery& query);
+  void connect_to(std::uint32_t backend);
+  void connect_next();
+  void connected(Op& op);
+  void start_relay();
+  RelayDirection::Progress received_by(RelayDirection& direction, const Op& op);
+  void relayed(RelayDirection& direction, RelayDirection::Progress progress);
+  void check_idle();
+  void refuse(Outcome outcome);
+  void answer_sent(Op& op);
+  void linger();
+  void close_when_quiet();
+  void closed();
+  void release_first_flight();
+  void release_first_bytes();
+  void log();
+
+  [[nodiscard]] Loop& loop() const;
+  [[nodiscard]] const ListenerConfig& listener() const;
+  [[nodiscard]] bool is_ending() const { return state_ == State::terminating || state_ == State::closing; }
+  [[nodiscard]] bool is_quiet() const;
+
+  Worker& worker_;
+  Timer timer_;
+  Op client_receive_;
+  Op client_send_;
+  Op server_receive_;  // and, at the end, the close of the server's socket
+  Op server_send_;     // also the connect
+  RelayDirection upstream_;
+  RelayDirection downstream_;
+
+  State state_ = State::first_flight;
+  Outcome outcome_ = Outcome::ok;
+  CloseMode close_mode_ = CloseMode::orderly;
+  Protocol protocol_ = Protocol::any;
+  bool knows_protocol_ = false;
+  bool client_ended_ = false;
+  bool goes_to_silent_ = false;
+  std::optional<Outcome>
+      failed_;  // one side is gone; what it had sent before is still being carried to the other
+  std::uint64_t sent_before_failure_ = 0;
+
+  Socket client_;
+  Socket server_ = Socket::none;
+  FirstFlight* first_flight_ = nullptr;
+  std::uint8_t* first_buffer_ =
+      nullptr;  // of the receive that completed the first flight, until the relay takes it
+  ByteView first_bytes_;
+  ByteView answer_;
+  std::uint64_t bytes_in_ = 0;
+  std::uint64_t bytes_out_ = 0;
+
+  std::uint32_t listener_;
+  std::uint32_t route_line_ = AccessRecord::none;
+  std::uint32_t backend_ = AccessRecord::none;
+  std::uint32_t server_index_ = AccessRecord::none;
+  std::uint32_t attempts_left_ = 0;
+
+  std::optional<IpEndpoint> source_;
+  std::optional<IpEndpoint> destination_;
+  std::string name_;  // for the access log only
+  std::string alpn_;
+
+  std::chrono::microseconds accepted_at_;
+  std::chrono::microseconds first_flight_time_{-1};
+  std::chrono::microseconds connect_started_{0};
+  std::chrono::microseconds connect_time_{-1};
+  std::chrono::microseconds last_activity_{0};
+};
+
+}  // namespace portshare

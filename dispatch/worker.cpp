@@ -1,0 +1,146 @@
+#include "dispatch/worker.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <cassert>
+#include <utility>
+
+namespace portshare {
+
+namespace {
+
+// How long to wait before accepting is tried again when the descriptors were taken by somebody else, so that
+// none of our sessions' ends tells us.
+constexpr std::chrono::milliseconds retry_accept_after{100};
+
+bool applies_to(const RouteRule& rule, std::uint32_t listener) {
+  return rule.listeners.empty() ||
+         std::find(rule.listeners.begin(), rule.listeners.end(), listener) != rule.listeners.end();
+}
+
+}  // namespace
+
+Worker::Worker(Loop& loop, const Config& config, const ServerPool& servers,
+               const std::vector<ListeningSocket>& sockets, WorkerOptions options)
+    : loop_(loop),
+      config_(config),
+      servers_(servers),
+      options_(std::move(options)),
+      round_robin_(servers, options_.index),
+      resume_timer_([](void* worker) { static_cast<Worker*>(worker)->resume_accepting(); }, this) {
+  for (std::uint32_t listener = 0; listener < config.listeners.size(); ++listener) {
+    const ListenerConfig& settings = config.listeners[listener];
+    AddressNeeds needs{.source = logs_access() || !settings.allow.empty() || !settings.deny.empty(),
+                       .destination = logs_access()};
+    for (const RouteRule& rule : config.rules) {
+      if (!applies_to(rule, listener)) continue;
+      needs.source = needs.source || !rule.sources.empty();
+      needs.destination = needs.destination || !rule.destinations.empty();
+    }
+    needs_.push_back(needs);
+  }
+  for (const ListeningSocket& socket : sockets) {
+    acceptors_.push_back(std::make_unique<Acceptor>(*this, socket.listener, socket.socket));
+  }
+}
+
+Worker::~Worker() {
+  assert(session_count() == 0);
+  loop_.cancel(resume_timer_);
+}
+
+void Worker::start() {
+  for (const auto& acceptor : acceptors_) acceptor->start();
+}
+
+void Worker::accepted(std::uint32_t listener, Socket client) {
+  Session* session = sessions_.make(*this, listener, client);
+  session->next = first_session_;
+  if (first_session_) first_session_->previous = session;
+  first_session_ = session;
+  if (session_count() >= options_.max_sessions && !paused_) {
+    spdlog::warn(
+        "worker {}: accepting is paused: {} connections use up the file descriptors; raise LimitNOFILE",
+        options_.index, session_count());
+    pause_accepting();
+  }
+  session->start();
+}
+
+void Worker::finished(Session& session) {
+  if (session.next) session.next->previous = session.previous;
+  (session.previous ? session.previous->next : first_session_) = session.next;
+  sessions_.release(&session);
+  // A little room first, so that a full house does not pause and resume with every connection that ends.
+  const std::size_t room = std::min<std::size_t>(options_.max_sessions / 16, 64);
+  if (paused_ && session_count() + room < options_.max_sessions) resume_accepting();
+  check_drained();
+}
+
+void Worker::accept_failed(std::uint32_t listener, Status status, std::int32_t system_error) {
+  if (draining_) return;
+  if (!paused_) {
+    if (status == Status::no_descriptors) {
+      spdlog::warn(
+          "worker {}: accepting is paused: out of file descriptors at {} connections; raise LimitNOFILE",
+          options_.index, session_count());
+    } else {
+      spdlog::error("worker {}: accepting is paused: listener '{}': {} (system error {})", options_.index,
+                    config_.listeners[listener].name, to_string(status), system_error);
+    }
+    pause_accepting();
+  }
+  // Whatever is wrong may last, so try again, but not at once.
+  loop_.arm(resume_timer_, retry_accept_after);
+}
+
+void Worker::pause_accepting() {
+  paused_ = true;
+  for (const auto& acceptor : acceptors_) acceptor->stop();
+}
+
+void Worker::resume_accepting() {
+  if (!paused_ || draining_ || session_count() >= options_.max_sessions) return;
+  paused_ = false;
+  loop_.cancel(resume_timer_);
+  spdlog::info("worker {}: accepting is resumed at {} connections", options_.index, session_count());
+  for (const auto& acceptor : acceptors_) acceptor->start();
+}
+
+void Worker::drain(std::function<void()> stopped_accepting, std::function<void()> drained) {
+  assert(!draining_);
+  draining_ = true;
+  stopped_accepting_ = std::move(stopped_accepting);
+  drained_ = std::move(drained);
+  loop_.cancel(resume_timer_);
+  for (const auto& acceptor : acceptors_) acceptor->stop();
+  check_drained();
+}
+
+void Worker::acceptor_quiet() {
+  check_drained();
+}
+
+void Worker::terminate_all() {
+  for (Session* session = first_session_; session;) {
+    Session* next = session->next;  // ending takes at least one more turn, but does not depend on it
+    session->terminate(Outcome::shutdown, CloseMode::reset);
+    session = next;
+  }
+}
+
+void Worker::check_drained() {
+  if (!draining_) return;
+  if (!std::all_of(acceptors_.begin(), acceptors_.end(),
+                   [](const auto& acceptor) { return acceptor->is_quiet(); }))
+    return;
+  if (stopped_accepting_) std::exchange(stopped_accepting_, nullptr)();
+  if (drained_ && session_count() == 0) std::exchange(drained_, nullptr)();
+}
+
+void Worker::log(const AccessRecord& record, std::string_view name, std::string_view alpn) {
+  if (options_.access_log->push(record, name, alpn) && options_.notify_log) options_.notify_log();
+}
+
+}  // namespace portshare

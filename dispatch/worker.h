@@ -1,0 +1,102 @@
+// One worker: a loop, its acceptors and its sessions. Workers share nothing but what never changes.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "core/pool.h"
+#include "dispatch/acceptor.h"
+#include "dispatch/access_log.h"
+#include "dispatch/config.h"
+#include "dispatch/first_flight.h"
+#include "dispatch/server_pool.h"
+#include "dispatch/session.h"
+#include "platform/loop.h"
+
+namespace portshare {
+
+/// A socket that listens, and the listener of the configuration that it belongs to.
+struct ListeningSocket {
+  std::uint32_t listener;
+  Socket socket;
+};
+
+struct WorkerOptions {
+  std::uint32_t index = 0;  ///< among the workers
+  std::size_t max_sessions =
+      SIZE_MAX;  ///< accepting pauses there, so that descriptors are left for the servers' side
+  AccessLogRing* access_log = nullptr;  ///< null: no access log
+  std::function<void()> notify_log;     ///< called after a record was pushed; may be empty
+};
+
+/// Everything here belongs to the thread that runs the loop. Config, servers and loop must outlive the
+/// worker; the listening sockets are only borrowed.
+class Worker {
+ public:
+  Worker(Loop& loop, const Config& config, const ServerPool& servers,
+         const std::vector<ListeningSocket>& sockets, WorkerOptions options);
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+  /// Nothing may be pending: drained.
+  ~Worker();
+
+  void start();
+
+  /// Stops accepting. Calls `stopped_accepting` when the listening sockets are no longer used, and `drained`
+  /// when the last session has ended, too; both on the loop's thread.
+  void drain(std::function<void()> stopped_accepting, std::function<void()> drained);
+  /// Ends all sessions now.
+  void terminate_all();
+
+  [[nodiscard]] std::size_t session_count() const { return sessions_.in_use(); }
+
+  // For acceptors.
+  void accepted(std::uint32_t listener, Socket client);
+  void accept_failed(std::uint32_t listener, Status status, std::int32_t system_error);
+  void acceptor_quiet();
+
+  // For sessions.
+  [[nodiscard]] Loop& loop() { return loop_; }
+  [[nodiscard]] const Config& config() const { return config_; }
+  [[nodiscard]] const ServerPool& servers() const { return servers_; }
+  [[nodiscard]] std::uint32_t next_server(std::uint32_t backend) { return round_robin_.next(backend); }
+  [[nodiscard]] Pool<FirstFlight>& first_flights() { return first_flights_; }
+  [[nodiscard]] bool logs_access() const { return options_.access_log != nullptr; }
+  /// Whether a listener's connections have to be asked for their addresses, which are system calls.
+  [[nodiscard]] bool needs_source(std::uint32_t listener) const { return needs_[listener].source; }
+  [[nodiscard]] bool needs_destination(std::uint32_t listener) const { return needs_[listener].destination; }
+  void log(const AccessRecord& record, std::string_view name, std::string_view alpn);
+  /// The session is gone after this.
+  void finished(Session& session);
+
+ private:
+  void pause_accepting();
+  void resume_accepting();
+  void check_drained();
+
+  Loop& loop_;
+  const Config& config_;
+  const ServerPool& servers_;
+  WorkerOptions options_;
+  RoundRobin round_robin_;
+  struct AddressNeeds {
+    bool source;
+    bool destination;
+  };
+  std::vector<AddressNeeds> needs_;  // by listener
+  std::vector<std::unique_ptr<Acceptor>> acceptors_;
+  Pool<Session> sessions_;
+  Pool<FirstFlight> first_flights_;
+  Session* first_session_ = nullptr;
+  Timer resume_timer_;
+  bool paused_ = false;
+  bool draining_ = false;
+  std::function<void()> stopped_accepting_;
+  std::function<void()> drained_;
+};
+
+}  // namespace portshare

@@ -1,0 +1,36 @@
+// A socket on which clients arrive: bound once, to this process alone.
+#pragma once
+
+#include <expected>
+#include <string>
+
+#include "core/socket_address.h"
+#include "platform/op.h"
+
+namespace portshare {
+
+struct ListenError {
+  Status status = Status::failed;
+  int system_error = 0;  ///< the errno; EADDRINUSE: somebody holds the address
+  std::string
+      message;  ///< a sentence without a full stop, e.g. "cannot listen on 0.0.0.0:80: permission denied: …"
+};
+
+/// Binds and listens; the result is non-blocking and close-on-exec.
+///
+/// TCP: nobody else can join the port while this socket listens (no SO_REUSEPORT), and connections of an
+/// earlier run in TIME_WAIT do not block it (SO_REUSEADDR, which on Linux does not let two sockets listen).
+/// An IPv6 address takes IPv6 clients only, so that "0.0.0.0:443" and "[::]:443" stand side by side.
+/// Accepted sockets inherit TCP_NODELAY. Port 0 lets the system choose one.
+///
+/// Unix: a socket file that a dead process left behind is replaced, one behind which somebody listens is an
+/// error. Its permissions are left to the umask.
+[[nodiscard]] std::expected<Socket, ListenError> open_listening_socket(const SocketAddress& address);
+
+/// Closes it and removes the file of a unix socket. No accept may be pending on it.
+void close_listening_socket(Socket listener);
+
+/// The address that a listener really has, with the port that the system chose.
+[[nodiscard]] SocketAddress address_of_listening_socket(Socket listener);
+
+}  // namespace portshare

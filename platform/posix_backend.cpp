@@ -1,0 +1,158 @@
+#include "platform/posix_backend.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cassert>
+#include <cerrno>
+#include <utility>
+
+#include "platform/address_translation.h"
+#include "platform/error_translation.h"
+
+namespace portshare {
+
+using std::chrono::ceil;
+using std::chrono::microseconds;
+using std::chrono::milliseconds;
+
+namespace {
+
+constexpr milliseconds unix_attempt_interval{5};
+
+using EndpointCall = int (*)(int, sockaddr*, socklen_t*);
+
+std::optional<IpEndpoint> endpoint_by(EndpointCall call, Socket socket) {
+  sockaddr_storage storage{};
+  auto* address = reinterpret_cast<sockaddr*>(&storage);
+  socklen_t length = sizeof(storage);
+  if (call(std::to_underlying(socket), address, &length) != 0) return std::nullopt;
+  return to_endpoint(*address, length);
+}
+
+}  // namespace
+
+PosixBackend::~PosixBackend() {
+  if (wake_descriptor_ >= 0) ::close(wake_descriptor_);
+}
+
+int PosixBackend::open_wake_descriptor() {
+  wake_descriptor_ = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  return wake_descriptor_ < 0 ? errno : 0;
+}
+
+void PosixBackend::wake() {
+  // Fails only if the counter is full, and then the loop is about to wake up anyway.
+  const std::uint64_t one = 1;
+  [[maybe_unused]] const auto written = ::write(wake_descriptor_, &one, sizeof(one));
+}
+
+void PosixBackend::consume_wake() const {
+  std::uint64_t count = 0;
+  [[maybe_unused]] const auto got = ::read(wake_descriptor_, &count, sizeof(count));
+}
+
+std::optional<IpEndpoint> PosixBackend::local_endpoint(Socket socket) {
+  return endpoint_by(::getsockname, socket);
+}
+
+std::optional<IpEndpoint> PosixBackend::peer_endpoint(Socket socket) {
+  return endpoint_by(::getpeername, socket);
+}
+
+microseconds PosixBackend::now() {
+  return std::chrono::duration_cast<microseconds>(std::chrono::steady_clock::now().time_since_epoch());
+}
+
+void PosixBackend::settle(Op& op, int error, OpQueue& done) {
+  op.system_error = error;
+  finish(op, status_of(error), done);
+}
+
+bool PosixBackend::open_socket(Op& op, OpQueue& done) {
+  const auto& ip = op.address->ip;
+  const int family = !ip ? AF_UNIX : ip->address.is_v4() ? AF_INET : AF_INET6;
+  const int descriptor = ::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (descriptor < 0) {
+    settle(op, errno, done);
+    return false;
+  }
+  if (ip) {
+    // A relay passes on what it gets when it gets it; waiting for more is for the two ends to decide.
+    const int on = 1;
+    ::setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+  }
+  op.socket = Socket{descriptor};
+  return true;
+}
+
+void PosixBackend::finish_connect(Op& op, int error, OpQueue& done) {
+  if (error == 0) {
+    finish(op, Status::ok, done);
+    return;
+  }
+  ::close(std::to_underlying(std::exchange(op.socket, Socket::none)));
+  settle(op, error, done);
+}
+
+void PosixBackend::connect_unix(Op& op, OpQueue& done) {
+  sockaddr_storage address{};
+  const socklen_t length = to_system_address(*op.address, address);
+  if (length == 0) {
+    finish_connect(op, ENAMETOOLONG, done);
+    return;
+  }
+  if (::connect(std::to_underlying(op.socket), reinterpret_cast<const sockaddr*>(&address), length) == 0) {
+    finish_connect(op, 0, done);
+  } else if (errno == EAGAIN) {
+    if (unix_connects_.empty()) next_unix_attempt_ = now() + unix_attempt_interval;
+    unix_connects_.push(op);
+  } else {
+    finish_connect(op, errno, done);
+  }
+}
+
+void PosixBackend::retry_unix_connects(OpQueue& done) {
+  if (unix_connects_.empty() || now() < next_unix_attempt_) return;
+  OpQueue batch;
+  batch.append(unix_connects_);
+  while (Op* op = batch.pop()) connect_unix(*op, done);
+}
+
+std::optional<milliseconds> PosixBackend::wait_for_retry(std::optional<milliseconds> wait) const {
+  if (unix_connects_.empty()) return wait;
+  return std::min(wait.value_or(unix_attempt_interval), unix_attempt_interval);
+}
+
+bool PosixBackend::cancel_unix_connect(Op& op, OpQueue& done) {
+  if (op.kind != Op::Kind::connect || op.address->ip || !unix_connects_.remove(op)) return false;
+  finish_connect(op, ECANCELED, done);
+  return true;
+}
+
+bool PosixBackend::finish_without_buffer(Op& op, OpQueue& done) {
+  std::uint8_t byte = 0;
+  const auto got = ::recv(std::to_underlying(op.socket), &byte, sizeof(byte), MSG_PEEK | MSG_DONTWAIT);
+  if (got < 0 && errno == EAGAIN) return false;
+  if (got > 0)
+    finish(op, Status::no_resources, done);
+  else
+    settle(op, got < 0 ? errno : 0, done);
+  return true;
+}
+
+void PosixBackend::abort_on_close(Socket socket) {
+  const linger at_once{.l_onoff = 1, .l_linger = 0};
+  ::setsockopt(std::to_underlying(socket), SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+}
+
+void PosixBackend::finish_shutdown(Op& op, OpQueue& done) {
+  const int result = ::shutdown(std::to_underlying(op.socket), SHUT_WR);
+  settle(op, result == 0 ? 0 : errno, done);
+}
+
+}  // namespace portshare

@@ -1,0 +1,60 @@
+// What the engines of Linux have in common.
+#pragma once
+
+#include <vector>
+
+#include "platform/backend.h"
+
+namespace portshare {
+
+/// Waking, addresses, clock, and the parts of connect and receive that do not depend on how an engine waits.
+class PosixBackend : public Backend {
+ public:
+  ~PosixBackend() override;
+
+  void wake() final;
+  [[nodiscard]] std::optional<IpEndpoint> local_endpoint(Socket socket) final;
+  [[nodiscard]] std::optional<IpEndpoint> peer_endpoint(Socket socket) final;
+  [[nodiscard]] std::chrono::microseconds now() final;
+
+ protected:
+  /// Opens the descriptor behind wake(); an errno, 0 if that worked.
+  [[nodiscard]] int open_wake_descriptor();
+  [[nodiscard]] int wake_descriptor() const { return wake_descriptor_; }
+  /// After the descriptor became readable.
+  void consume_wake() const;
+
+  /// Opens the socket of a connect, non-blocking, into `op.socket`. False: `op` has failed and is in `done`.
+  [[nodiscard]] static bool open_socket(Op& op, OpQueue& done);
+  /// The end of a connect, in either way: closes the socket of one that failed.
+  static void finish_connect(Op& op, int error, OpQueue& done);
+
+  /// Connecting to a unix socket never takes time in the kernel: it succeeds or fails at once, or the
+  /// server's queue is full (EAGAIN). TCP would send its SYN again in that case, so we try again too, every
+  /// few milliseconds, until it works or the op is cancelled.
+  void connect_unix(Op& op, OpQueue& done);
+  void retry_unix_connects(OpQueue& done);
+  /// `wait`, cut short if a unix connect is to be tried again.
+  [[nodiscard]] std::optional<std::chrono::milliseconds> wait_for_retry(
+      std::optional<std::chrono::milliseconds> wait) const;
+  /// Cancels a connect that waits for its next attempt; false if `op` is not one.
+  [[nodiscard]] bool cancel_unix_connect(Op& op, OpQueue& done);
+
+  /// A receive for which the pool has no buffer fails only if there is something to receive. Finishes `op` if
+  /// there is (the bytes stay in the socket), or if the stream has ended; false if it has to go on waiting.
+  [[nodiscard]] static bool finish_without_buffer(Op& op, OpQueue& done);
+
+  /// Makes the close that follows a reset.
+  static void abort_on_close(Socket socket);
+  static void finish_shutdown(Op& op, OpQueue& done);
+
+  /// Ends `op` with what an errno means; 0 is success.
+  static void settle(Op& op, int error, OpQueue& done);
+
+ private:
+  int wake_descriptor_ = -1;
+  OpQueue unix_connects_;  // with a socket, waiting for room in the server's queue
+  std::chrono::microseconds next_unix_attempt_{};
+};
+
+}  // namespace portshare

@@ -1,0 +1,40 @@
+#include "platform/resolver.h"
+
+#include <netdb.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <memory>
+#include <system_error>
+
+#include "platform/address_translation.h"
+
+namespace portshare {
+
+std::expected<std::vector<IpAddress>, std::string> resolve_host(const std::string& host) {
+  if (const auto literal = IpAddress::parse(host)) return std::vector{*literal};
+
+  addrinfo hints{};
+  hints.ai_family = AF_UNSPEC;
+  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_flags = AI_ADDRCONFIG;
+  addrinfo* found = nullptr;
+  if (const int error = ::getaddrinfo(host.c_str(), nullptr, &hints, &found)) {
+    return std::unexpected(
+        "cannot resolve " + host + ": " +
+        (error == EAI_SYSTEM ? std::generic_category().message(errno) : std::string(::gai_strerror(error))));
+  }
+  const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> owner(found, &::freeaddrinfo);
+
+  std::vector<IpAddress> addresses;
+  for (const addrinfo* entry = found; entry; entry = entry->ai_next) {
+    const auto endpoint = to_endpoint(*entry->ai_addr, entry->ai_addrlen);
+    if (endpoint && std::ranges::find(addresses, endpoint->address) == addresses.end())
+      addresses.push_back(endpoint->address);
+  }
+  if (addresses.empty()) return std::unexpected("cannot resolve " + host + ": the name has no address");
+  return addresses;
+}
+
+}  // namespace portshare

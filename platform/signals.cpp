@@ -1,0 +1,60 @@
+#include "platform/signals.h"
+
+#include <unistd.h>
+
+#include <csignal>
+#include <initializer_list>
+
+namespace portshare {
+
+namespace {
+
+// To ourselves only; nobody outside has a reason to send it.
+constexpr int wake_signal = SIGURG;
+
+sigset_t handled_signals() {
+  sigset_t set{};
+  sigemptyset(&set);
+  for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGUSR2, wake_signal}) sigaddset(&set, number);
+  return set;
+}
+
+}  // namespace
+
+void block_signals() {
+  const sigset_t set = handled_signals();
+  pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  struct sigaction ignore{};
+  ignore.sa_handler = SIG_IGN;
+  sigaction(SIGPIPE, &ignore, nullptr);
+}
+
+std::optional<Signal> wait_for_signal(std::optional<std::chrono::milliseconds> longest) {
+  const sigset_t set = handled_signals();
+  int number = 0;
+  if (longest) {
+    const auto seconds = std::chrono::floor<std::chrono::seconds>(*longest);
+    const timespec limit{.tv_sec = seconds.count(),
+                         .tv_nsec = std::chrono::nanoseconds(*longest - seconds).count()};
+    number = sigtimedwait(&set, nullptr, &limit);
+  } else {
+    number = sigwaitinfo(&set, nullptr);
+  }
+  switch (number) {
+    case SIGTERM:
+    case SIGINT:
+      return Signal::terminate;
+    case SIGHUP:
+      return Signal::reload;
+    case SIGUSR2:
+      return Signal::upgrade;
+    default:
+      return std::nullopt;  // the time is over, a debugger stopped us, or somebody woke us
+  }
+}
+
+void wake_signal_waiter() {
+  kill(getpid(), wake_signal);
+}
+
+}  // namespace portshare

@@ -1,0 +1,29 @@
+// The signals with which an operator steers the program.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+
+namespace portshare {
+
+enum class Signal : std::uint8_t {
+  terminate,  ///< SIGTERM, SIGINT
+  reload,     ///< SIGHUP
+  upgrade,    ///< SIGUSR2
+};
+
+/// Keeps these signals for wait_for_signal, and ignores SIGPIPE. To be called first in main: threads started
+/// later inherit it, and a signal that comes before anybody waits is not lost.
+void block_signals();
+
+/// Waits for the next one, at most `longest`; for one thread, usually the first. Signals of one kind that
+/// come while none waits count once. None: the time is over, or wake_signal_waiter was called.
+[[nodiscard]] std::optional<Signal> wait_for_signal(
+    std::optional<std::chrono::milliseconds> longest = std::nullopt);
+
+/// Ends the present or the next wait_for_signal, so that the thread which waits there can be told of other
+/// events.
+void wake_signal_waiter();
+
+}  // namespace portshare

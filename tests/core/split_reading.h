@@ -1,0 +1,121 @@
+// Shows a reader the same bytes in different pieces. Every call gets a heap copy of exactly the bytes that
+// have "arrived", so AddressSanitizer sees each read behind them and each view kept into an earlier call's
+// bytes.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/byte_view.h"
+#include "core/http_head.h"
+#include "core/tls_hello.h"
+#include "core/verdict.h"
+
+namespace portshare::test {
+
+/// What a TlsHelloReader answered, with copies of what the views showed.
+struct TlsAnswer {
+  using Reader = TlsHelloReader;
+  using Result = ClientHello;
+
+  Verdict verdict = Verdict::need_more;
+  std::string server_name = {};
+  std::string alpn = {};
+  bool has_encrypted_client_hello = false;
+  unsigned legacy_version = 0;
+  std::size_t length = 0;
+
+  bool operator==(const TlsAnswer&) const = default;
+
+  static TlsAnswer of(Verdict verdict, const ClientHello& hello) {
+    if (verdict != Verdict::recognised) return {.verdict = verdict};
+    return {verdict,
+            std::string(hello.server_name),
+            std::string(as_text(hello.alpn)),
+            hello.has_encrypted_client_hello,
+            hello.legacy_version,
+            hello.length};
+  }
+};
+
+/// The same for HttpHeadReader.
+struct HttpAnswer {
+  using Reader = HttpHeadReader;
+  using Result = HttpHead;
+
+  Verdict verdict = Verdict::need_more;
+  std::string method = {};
+  std::string target = {};
+  unsigned minor_version = 0;
+  bool has_host = false;
+  std::string host = {};
+  std::string port = {};  ///< empty: none
+  HttpHead::Body body = HttpHead::Body::none;
+  std::uint64_t content_length = 0;
+  bool keep_alive = false;
+  bool upgrade = false;
+  bool expects_continue = false;
+  std::size_t length = 0;
+
+  bool operator==(const HttpAnswer&) const = default;
+
+  static HttpAnswer of(Verdict verdict, const HttpHead& head) {
+    if (verdict != Verdict::recognised) return {.verdict = verdict};
+    return {verdict,
+            std::string(head.method),
+            std::string(head.target),
+            head.minor_version,
+            head.has_host,
+            std::string(head.has_host ? head.host.view() : ""),
+            head.has_host && head.host.port() ? std::to_string(*head.host.port()) : "",
+            head.body,
+            head.content_length,
+            head.keep_alive,
+            head.upgrade,
+            head.expects_continue,
+            head.length};
+  }
+};
+
+/// Where to cut `size` bytes: everywhere, both ends included; in long ones near the ends and at every 509th
+/// byte.
+inline std::vector<std::size_t> cuts(std::size_t size) {
+  constexpr std::size_t edge = 300;
+  std::vector<std::size_t> positions;
+  for (std::size_t i = 0; i <= size; ++i) {
+    if (size <= 4096 || i <= edge || i + edge >= size || i % 509 == 0) positions.push_back(i);
+  }
+  return positions;
+}
+
+/// One reader and its last answer.
+template <typename Answer>
+class SplitReading {
+ public:
+  /// `bytes`: everything that has arrived so far.
+  const Answer& show(ByteView bytes) {
+    const std::vector<std::uint8_t> copy(bytes.begin(), bytes.end());
+    typename Answer::Result result;
+    const Verdict verdict = reader_.read(copy, result);
+    answer_ = Answer::of(verdict, result);
+    return answer_;
+  }
+
+  [[nodiscard]] const Answer& answer() const { return answer_; }
+  [[nodiscard]] const typename Answer::Reader& reader() const { return reader_; }
+
+ private:
+  typename Answer::Reader reader_;
+  Answer answer_;
+};
+
+/// All bytes in one call.
+template <typename Answer>
+Answer read_whole(ByteView bytes) {
+  return SplitReading<Answer>().show(bytes);
+}
+
+}  // namespace portshare::test

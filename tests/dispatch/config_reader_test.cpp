@@ -1,0 +1,399 @@
+#include "dispatch/config_reader.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/dispatch/config_text.h"
+
+namespace portshare {
+namespace {
+
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::SizeIs;
+using testing::StartsWith;
+using namespace std::chrono_literals;
+
+Config read_valid(const std::string& text) {
+  ConfigResult result = read_config(text, "f");
+  EXPECT_THAT(faults_of(text), IsEmpty());
+  return result.config ? std::move(*result.config) : Config();
+}
+
+TEST(ConfigReader, SmallestConfigGetsAllDefaults) {
+  const Config config = read_valid(with_basics(""));
+  EXPECT_EQ(config.file, "f");
+  EXPECT_EQ(config.server.workers, 0U);
+  EXPECT_EQ(config.server.engine, EngineChoice::automatic);
+  EXPECT_EQ(config.server.shutdown_timeout, 30s);
+  EXPECT_EQ(config.server.log.level, LogLevel::info);
+  EXPECT_EQ(config.server.log.access, LogConfig::AccessTarget::standard_error);
+  ASSERT_THAT(config.listeners, SizeIs(1));
+  const ListenerConfig& listener = config.listeners[0];
+  EXPECT_EQ(listener.name, "l");
+  EXPECT_EQ(listener.line, 1U);
+  ASSERT_THAT(listener.bind, SizeIs(1));
+  EXPECT_EQ(listener.bind[0].to_string(), "127.0.0.1:80");
+  EXPECT_TRUE(listener.accepts_tls && listener.accepts_http);
+  EXPECT_FALSE(listener.accepts_ssh || listener.accepts_any);
+  EXPECT_EQ(listener.default_backend, 0U);
+  EXPECT_EQ(listener.silent_backend, std::nullopt);
+  EXPECT_EQ(listener.first_flight_limit, 65536U);
+  ASSERT_THAT(config.backends, SizeIs(1));
+  EXPECT_EQ(config.backends[0].connect_timeout, 3s);
+  EXPECT_EQ(config.backends[0].retries, 2U);
+}
+
+TEST(ConfigReader, FillsEverySupportedKey) {
+  const Config config = read_valid(R"(
+[server]
+workers = 3
+engine = "epoll"
+log = { level = "warn", access = "/var/log/access.log", format = "text" }
+shutdown_timeout = "250ms"
+[listener.web]
+bind = ["*:443", "unix:/run/web.sock"]
+protocols = ["ssh", "any"]
+default = "b"
+silent = "a"
+allow = ["0.0.0.0/0"]
+deny = ["198.51.100.0/24"]
+first_flight_timeout = "1s"
+first_flight_limit = "2KiB"
+idle_timeout = "0s"
+[[route]]
+listener = ["web"]
+destination = ["192.0.2.20", "198.51.100.0/24", "192.0.2.21:8443", "[2001:db8::1]:80"]
+source = ["10.1.0.0/16"]
+protocol = ["ssh", "any"]
+to = "b"
+[[route]]
+listener = ["web"]
+protocol = ["any"]
+reject = true
+[backend.b]
+servers = ["127.0.0.1:8001", "App.internal.:8001", "unix:/run/b.sock", { address = "[::1]:8002", weight = 1, backup = false }]
+connect_timeout = "10m"
+retries = 0
+[backend.a]
+servers = ["localhost:22"]
+)");
+  EXPECT_EQ(config.server.workers, 3U);
+  EXPECT_EQ(config.server.engine, EngineChoice::epoll);
+  EXPECT_EQ(config.server.log.level, LogLevel::warning);
+  EXPECT_EQ(config.server.log.access, LogConfig::AccessTarget::file);
+  EXPECT_EQ(config.server.log.access_path, "/var/log/access.log");
+  EXPECT_EQ(config.server.log.format, AccessLogFormat::text);
+  EXPECT_EQ(config.server.shutdown_timeout, 250ms);
+
+  ASSERT_THAT(config.listeners, SizeIs(1));
+  const ListenerConfig& listener = config.listeners[0];
+  std::vector<std::string> bind;
+  for (const SocketAddress& address : listener.bind) bind.push_back(address.to_string());
+  EXPECT_THAT(bind, ElementsAre("0.0.0.0:443", "[::]:443", "unix:/run/web.sock"));
+  EXPECT_FALSE(listener.accepts_tls || listener.accepts_http);
+  EXPECT_TRUE(listener.accepts_ssh && listener.accepts_any);
+  EXPECT_EQ(listener.default_backend, 0U);  // in the order of the file, not of the alphabet
+  EXPECT_EQ(listener.silent_backend, 1U);
+  EXPECT_EQ(listener.first_flight_timeout, 1s);
+  EXPECT_EQ(listener.first_flight_limit, 2048U);
+  EXPECT_EQ(listener.idle_timeout, 0s);
+  EXPECT_TRUE(listener.admits(*IpAddress::parse("192.0.2.1")));
+  EXPECT_FALSE(listener.admits(*IpAddress::parse("198.51.100.7")));
+  EXPECT_FALSE(listener.admits(*IpAddress::parse("2001:db8::1")));
+
+  ASSERT_THAT(config.rules, SizeIs(2));
+  const RouteRule& rule = config.rules[0];
+  EXPECT_EQ(rule.line, 17U);
+  EXPECT_THAT(rule.listeners, ElementsAre(0U));
+  ASSERT_THAT(rule.destinations, SizeIs(4));
+  EXPECT_EQ(rule.destinations[1].prefix.to_string(), "198.51.100.0/24");
+  EXPECT_EQ(rule.destinations[2].port, 8443);
+  EXPECT_EQ(rule.destinations[3].prefix.to_string(), "2001:db8::1");
+  ASSERT_THAT(rule.sources, SizeIs(1));
+  EXPECT_EQ(rule.sources[0].to_string(), "10.1.0.0/16");
+  EXPECT_THAT(rule.protocols, ElementsAre(Protocol::ssh, Protocol::any));
+  EXPECT_EQ(rule.backend, 0U);
+  EXPECT_EQ(config.rules[1].backend, RouteRule::reject);
+
+  ASSERT_THAT(config.backends, SizeIs(2));
+  EXPECT_EQ(config.backends[1].name, "a");
+  const auto& servers = config.backends[0].servers;
+  ASSERT_THAT(servers, SizeIs(4));
+  EXPECT_EQ(servers[0].address->to_string(), "127.0.0.1:8001");
+  EXPECT_EQ(servers[1].address, std::nullopt);
+  EXPECT_EQ(servers[1].host, "app.internal");
+  EXPECT_EQ(servers[1].port, 8001);
+  EXPECT_EQ(servers[1].text, "App.internal.:8001");
+  EXPECT_EQ(servers[1].line, 28U);
+  EXPECT_EQ(servers[2].address->to_string(), "unix:/run/b.sock");
+  EXPECT_EQ(servers[3].address->to_string(), "[::1]:8002");
+}
+
+TEST(ConfigReader, NoProtocolsMeansNoFirstFlight) {
+  const Config config = read_valid(
+      "[listener.l]\nbind = [\"*:80\"]\nprotocols = []\ndefault = \"b\"\n[backend.b]\nservers = "
+      "[\"[::1]:1\"]\n");
+  ASSERT_THAT(config.listeners, SizeIs(1));
+  EXPECT_FALSE(config.listeners[0].reads_first_flight());
+}
+
+TEST(ConfigReader, ReadsNamesIntoTheirComparedForm) {
+  const Config config = read_valid(
+      with_basics("[[route]]\nname = [\"Bücher.Example.\", \"*.MÜNCHEN.de\", \"WWW.example.com:8443\", "
+                  "\"~^api[0-9]+\\\\.\"]\nto = \"b\"\n[[route]]\nhost = [\"192.0.2.1\"]\nto = \"b\"\n"));
+  ASSERT_THAT(config.rules, SizeIs(2));
+  const auto& names = config.rules[0].names;
+  ASSERT_THAT(names, SizeIs(4));
+  EXPECT_EQ(names[0].text, "xn--bcher-kva.example");
+  EXPECT_EQ(names[1].kind, NameMatcher::Kind::wildcard);
+  EXPECT_EQ(names[1].text, "xn--mnchen-3ya.de");
+  EXPECT_EQ(names[2].text, "www.example.com");
+  ASSERT_EQ(names[3].kind, NameMatcher::Kind::pattern);
+  EXPECT_EQ(names[3].pattern->text(), "~^api[0-9]+\\.");
+  EXPECT_TRUE(names[3].pattern->matches("api7.example.com"));
+  EXPECT_FALSE(names[3].pattern->matches("an.api7.example.com"));
+  EXPECT_EQ(config.rules[1].name_source, NameSource::host);
+  EXPECT_EQ(config.rules[1].names[0].text, "192.0.2.1");
+}
+
+TEST(ConfigReader, ReportsAllFaultsInTheOrderOfTheFile) {
+  EXPECT_THAT(
+      faults_of(R"([server]
+workers = "4"
+engin = "epoll"
+shutdown_timeout = 30
+
+[listener.web]
+bind = ["*:8080"]
+default = "wbe"
+
+[[route]]
+lisener = ["web"]
+to = "web"
+
+[backend.web]
+servers = ["127.0.0.1:80"]
+retries = -1
+)"),
+      ElementsAre("2:11: error: 'workers' must be an integer, not a string",
+                  "3:1: error: unknown key 'engin' in [server]; did you mean 'engine'?",
+                  "4:20: error: 'shutdown_timeout' must be a duration, not an integer; write \"30s\" or "
+                  "\"30ms\"",
+                  "8:11: error: no backend is called 'wbe'; did you mean 'web'?",
+                  "11:1: error: unknown key 'lisener' in [[route]]; did you mean 'listener'?",
+                  "16:11: error: 'retries' is -1; it must be 0 to 100"));
+}
+
+TEST(ConfigReader, SyntaxErrorHasItsPlace) {
+  const auto faults = faults_of("[server]\nworkers = = 1\n");
+  ASSERT_THAT(faults, SizeIs(1));
+  EXPECT_THAT(faults[0], StartsWith("2:11: error: "));
+}
+
+TEST(ConfigReader, KeyGivenTwiceIsAnError) {
+  const auto faults = faults_of("[server]\nworkers = 1\nworkers = 2\n");
+  ASSERT_THAT(faults, SizeIs(1));
+  EXPECT_THAT(faults[0], StartsWith("3:"));
+}
+
+TEST(ConfigReader, ValuesInsideArraysHaveTheirOwnPlace) {
+  EXPECT_THAT(
+      faults_of(with_basics("[[route]]\nname = [\"a.example\", \"b..example\", 5]\nto = \"b\"")),
+      ElementsAre("3:22: error: 'name': 'b..example' is no host name: letters, digits, '-', '_' and single "
+                  "dots between them",
+                  "3:36: error: 'name' must contain strings only, not an integer"));
+}
+
+TEST(ConfigReader, SectionsMustHaveTheirShape) {
+  EXPECT_THAT(faults_of(with_basics("[routes]")),
+              ElementsAre("2:2: error: unknown key 'routes' in the file; did you mean 'route'?"));
+  EXPECT_THAT(faults_of(with_basics("[route]\nto = \"b\"")),
+              ElementsAre("2:1: error: 'route' must be an array of tables; write [[route]]"));
+  EXPECT_THAT(faults_of("route = [1]\n" + with_basics("")),
+              ElementsAre("1:10: error: a route must be a table, not an integer"));
+  EXPECT_THAT(faults_of("server = 1\nbackend.c = 1\nlistener.m = 1\n" + with_basics("")),
+              ElementsAre("1:10: error: 'server' must be a table, not an integer",
+                          "2:9: error: [backend.c] must be a table, not an integer",
+                          "2:9: warning: nothing uses the backend 'c'",
+                          "3:10: error: [listener.m] must be a table, not an integer",
+                          "3:10: warning: the listener 'm' refuses every connection: it has no route and no "
+                          "default"));
+}
+
+TEST(ConfigReader, ALonelyStringIsNoArray) {
+  EXPECT_THAT(
+      faults_of("[listener.l]\nbind = \"*:80\"\ndefault = \"b\"\n[backend.b]\nservers = [\"[::1]:1\"]"),
+      ElementsAre("2:8: error: 'bind' must be an array, not a string; write bind = [\"*:80\"]"));
+}
+
+TEST(ConfigReader, ListenersAreRequired) {
+  EXPECT_THAT(faults_of(""), ElementsAre(AllOf(StartsWith("1:1: error: "), HasSubstr("no listener"))));
+  EXPECT_THAT(faults_of("[listener.l]\ndefault = \"b\"\n[backend.b]\nservers = [\"[::1]:1\"]"),
+              ElementsAre("1:11: error: [listener.l] has no 'bind'; write bind = [\"*:443\"], say"));
+}
+
+TEST(ConfigReader, AnAddressCanBeBoundOnce) {
+  EXPECT_THAT(faults_of(R"([listener.a]
+bind = ["*:80", "unix:/a", "[::]:81"]
+default = "b"
+[listener.b]
+bind = ["0.0.0.0:80", "unix:/a", "127.0.0.1:80", "*:81"]
+default = "b"
+[backend.b]
+servers = ["127.0.0.1:8080"]
+)"),
+              ElementsAre("5:9: error: 'bind': '0.0.0.0:80' is already bound at line 2",
+                          "5:23: error: 'bind': 'unix:/a' is already bound at line 2",
+                          "5:50: error: 'bind': '[::]:81' (of '*:81') is already bound at line 2"));
+}
+
+TEST(ConfigReader, APortThatTheSystemChoosesMayBeBoundTwice) {
+  const Config config = read_valid(
+      "[listener.l]\nbind = [\"127.0.0.1:0\", \"127.0.0.1:0\"]\ndefault = \"b\"\n[backend.b]\nservers = "
+      "[\"[::1]:1\"]");
+  ASSERT_THAT(config.listeners, SizeIs(1));
+  EXPECT_THAT(config.listeners[0].bind, SizeIs(2));
+}
+
+TEST(ConfigReader, ListenerValues) {
+  const auto faults = [](std::string_view line) {
+    return faults_of(
+        fmt::format("[listener.l]\nbind = [\"*:80\"]\ndefault = \"b\"\n{}\n[backend.b]\nservers = "
+                    "[\"[::1]:1\"]",
+                    line));
+  };
+  EXPECT_THAT(faults("protocols = [\"tls\", \"htp\", \"tls\"]"),
+              ElementsAre("4:21: error: 'protocols': unknown value 'htp'; did you mean 'http'?",
+                          "4:28: error: 'protocols': 'tls' stands there twice"));
+  EXPECT_THAT(faults("protocols = [\"quic\"]"),
+              ElementsAre("4:14: error: 'protocols': unknown value 'quic'; it is one of \"tls\", \"http\", "
+                          "\"ssh\", \"any\""));
+  EXPECT_THAT(faults("allow = []"), ElementsAre("4:9: error: 'allow' is empty; fill it or leave it out"));
+  EXPECT_THAT(faults("deny = []"), IsEmpty());
+  EXPECT_THAT(faults("first_flight_limit = \"1023B\""),
+              ElementsAre("4:22: error: 'first_flight_limit' is 1023B; it must be 1KiB to 1MiB"));
+  EXPECT_THAT(faults("first_flight_limit = 1048577"),
+              ElementsAre("4:22: error: 'first_flight_limit' is 1048577B; it must be 1KiB to 1MiB"));
+  EXPECT_THAT(faults("first_flight_limit = 4096"), IsEmpty());
+  EXPECT_THAT(faults("idle_timeout = \"\""), ElementsAre("4:16: error: 'idle_timeout' must not be empty"));
+}
+
+TEST(ConfigReader, ServerValues) {
+  EXPECT_THAT(
+      faults_of(with_basics(
+          "[server]\nworkers = 1025\nlog = { level = \"verbose\", access = \"of\", format = 1 }")),
+      ElementsAre(
+          "3:11: error: 'workers' is 1025; it must be 0 to 1024",
+          "4:17: error: 'level': unknown value 'verbose'; it is one of \"debug\", \"info\", \"warn\", "
+          "\"warning\", \"error\"",
+          "4:37: error: 'access' must be \"off\", \"stderr\" or a path with a slash, not 'of'; did you mean "
+          "'off'?",
+          "4:52: error: 'format' must be a string, not an integer"));
+}
+
+TEST(ConfigReader, RouteNeedsOneTarget) {
+  EXPECT_THAT(
+      faults_of(with_basics("[[route]]\nname = [\"a\"]\n[[route]]\nname = [\"b\"]\nto = \"b\"\nreject = "
+                            "true\n[[route]]\nname = [\"c\"]\nreject = false")),
+      ElementsAre("2:1: error: the route leads nowhere: write to = \"BACKEND\" or reject = true",
+                  "4:1: error: a route has either 'to' or 'reject = true', not both",
+                  "8:1: error: the route leads nowhere: write to = \"BACKEND\" or reject = true"));
+}
+
+TEST(ConfigReader, RouteHasOneKindOfName) {
+  EXPECT_THAT(
+      faults_of(with_basics("[[route]]\nname = [\"a\"]\nsni = [\"b\"]\nto = \"b\"")),
+      ElementsAre("4:1: error: a route has one of 'name', 'sni' and 'host'; this one has 'name' already"));
+  EXPECT_THAT(faults_of(with_basics("[[route]]\nhost = [\"a\"]\nsni = [\"b\"]\nto = \"b\"")), SizeIs(1));
+}
+
+TEST(ConfigReader, RouteMatchersAreChecked) {
+  EXPECT_THAT(
+      faults_of(with_basics("[[route]]\nlistener = [\"k\", \"l\", \"l\"]\ndestination = [\"192.0.2.1/24\"]\n"
+                            "sni = [\"192.0.2.1\"]\nalpn = [\"\", \"h2\", \"h2\"]\nsource = []\nprotocol = "
+                            "[\"tsl\"]\nto = \"c\"")),
+      ElementsAre(
+          "3:13: error: no listener is called 'k'", "3:23: error: 'listener' has this value already",
+          "4:16: error: 'destination': '192.0.2.1/24' can be read in two ways: write '192.0.2.1' for the one "
+          "address or '192.0.2.0/24' for the network",
+          AllOf(StartsWith("5:8: error: 'sni': '192.0.2.1' is an address"), HasSubstr("destination")),
+          "6:9: error: 'alpn': a protocol's name has 1 to 255 bytes",
+          "6:19: error: 'alpn' has this value already",
+          "7:10: error: 'source' is empty; fill it or leave it out",
+          "8:13: error: 'protocol': unknown value 'tsl'; did you mean 'tls'?",
+          "9:6: error: no backend is called 'c'"));
+}
+
+TEST(ConfigReader, BackendServersAreChecked) {
+  EXPECT_THAT(
+      faults_of(with_basics("[backend.c]\nservers = [\"127.0.0.1:80\", \"127.0.0.1:80\", \"localhost\", "
+                            "{ address = \"x:1\", weigth = 2 }, { weight = 1 }, 7]")),
+      ElementsAre("2:10: warning: nothing uses the backend 'c'",
+                  "3:28: error: 'servers': '127.0.0.1:80' stands already at line 3",
+                  "3:44: error: 'servers': 'localhost' has no port; write 'localhost:443', say",
+                  "3:76: error: unknown key 'weigth' in a server's table; did you mean 'weight'?",
+                  "3:90: error: a server's table without 'address'",
+                  "3:106: error: 'servers' must contain strings and tables, not an integer"));
+  EXPECT_THAT(faults_of("listener.l = { bind = [\"*:1\"], default = \"b\" }\n[backend.b]\nservers = []"),
+              ElementsAre("3:11: error: 'servers' is empty; fill it or leave it out"));
+  EXPECT_THAT(
+      faults_of("listener.l = { bind = [\"*:1\"], default = \"b\" }\n[backend.b]"),
+      ElementsAre("2:10: error: [backend.b] needs one of 'servers', 'handoff', 'directory', 'steer'; it has "
+                  "none"));
+}
+
+TEST(ConfigReader, UselessThingsAreWarnings) {
+  const std::string text =
+      "[listener.l]\nbind = [\"*:80\"]\n[backend.b]\nservers = [\"[::1]:1\"]\n[listener.m]\nbind = "
+      "[\"*:81\"]\n"
+      "default = \"c\"\n[backend.c]\nservers = [\"[::1]:1\"]\n";
+  EXPECT_THAT(
+      faults_of(text),
+      ElementsAre("1:11: warning: the listener 'l' refuses every connection: it has no route and no default",
+                  "3:10: warning: nothing uses the backend 'b'"));
+  EXPECT_TRUE(read_config(text, "f").config.has_value());
+  EXPECT_THAT(faults_of("[listener.l]\nbind = [\"*:80\"]\n[[route]]\nreject = true"), IsEmpty());
+}
+
+TEST(ConfigReader, RoutesThatNothingCanMatchAreWarnings) {
+  const std::string listener = "[listener.l]\nbind = [\"*:80\"]\ndefault = \"b\"\nprotocols = ";
+  const std::string rest = "\nto = \"b\"\n[backend.b]\nservers = [\"[::1]:1\"]\n";
+  const auto dead = ElementsAre(StartsWith("5:1: warning: no connection can match this route"));
+  EXPECT_THAT(faults_of(listener + "[]\n[[route]]\nname = [\"a\"]" + rest), dead);
+  EXPECT_THAT(faults_of(listener + "[\"http\"]\n[[route]]\nsni = [\"a\"]" + rest), dead);
+  EXPECT_THAT(faults_of(listener + "[\"http\"]\n[[route]]\nalpn = [\"h2\"]" + rest), dead);
+  EXPECT_THAT(
+      faults_of(listener + "[\"http\", \"tls\"]\n[[route]]\nname = [\"a\"]\nprotocol = [\"ssh\"]" + rest),
+      dead);
+  EXPECT_THAT(faults_of(listener + "[\"http\"]\n[[route]]\nname = [\"a\"]" + rest), IsEmpty());
+  EXPECT_THAT(faults_of(listener + "[]\n[[route]]\ndestination = [\"192.0.2.1\"]" + rest), IsEmpty());
+}
+
+TEST(ConfigReader, ControlCharactersOfTheFileStayOffTheTerminal) {
+  EXPECT_THAT(faults_of(with_basics("[[route]]\nname = [\"\\u001b[31m\"]\nto = \"b\"")),
+              ElementsAre(HasSubstr("'\\x1b[31m'")));
+}
+
+TEST(ConfigReader, ManyFaultsDoNotPayForSuggestions) {
+  std::string text;
+  for (int i = 0; i < 2000; ++i) text += "[[route]]\nto = \"bb\"\n";
+  const auto faults = faults_of(with_basics(text));
+  ASSERT_EQ(faults.size(), 2000U);  // all of them are reported all the same
+  EXPECT_EQ(faults.front(), "3:6: error: no backend is called 'bb'; did you mean 'b'?");
+  EXPECT_EQ(faults.back(), "4001:6: error: no backend is called 'bb'");
+}
+
+TEST(ConfigReader, FileThatCannotBeReadIsAFault) {
+  const ConfigResult missing = read_config_file("/nonexistent/portshare.toml");
+  EXPECT_FALSE(missing.config.has_value());
+  ASSERT_THAT(missing.diagnostics, SizeIs(1));
+  EXPECT_EQ(missing.diagnostics[0].to_string(),
+            "/nonexistent/portshare.toml: error: cannot read the file: No such file or directory");
+  EXPECT_THAT(read_config_file("/").diagnostics, SizeIs(1));
+}
+
+}  // namespace
+}  // namespace portshare
