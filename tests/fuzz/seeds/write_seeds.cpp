@@ -1,9 +1,9 @@
 // Writes the vectors of the tests as seeds for the fuzz targets: write_seeds FOLDER. The seeds that are kept
 // here are those of them which reach something new: fuzz_NAME -merge=1 tests/fuzz/seeds/fuzz_NAME
 // FOLDER/fuzz_NAME
-#include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <iostream>
 #include <string>
 
 #include "core/byte_view.h"
@@ -19,9 +19,7 @@ constexpr std::size_t max_seed_length = 8192;
 void write_seed(const std::filesystem::path& folder, std::size_t number, ByteView bytes) {
   if (bytes.size() > max_seed_length) return;
   std::filesystem::create_directories(folder);
-  char name[16];
-  std::snprintf(name, sizeof name, "%04zu", number);
-  std::ofstream file(folder / name, std::ios::binary);
+  std::ofstream file(folder / std::to_string(number), std::ios::binary);
   const std::string_view text = portshare::as_text(bytes);
   file.write(text.data(), static_cast<std::streamsize>(text.size()));
 }
@@ -30,7 +28,7 @@ void write_seed(const std::filesystem::path& folder, std::size_t number, ByteVie
 
 int main(int argument_count, char** arguments) {
   if (argument_count != 2) {
-    std::fprintf(stderr, "usage: write_seeds FOLDER\n");
+    std::cerr << "usage: write_seeds FOLDER\n";
     return 2;
   }
   const std::filesystem::path seeds(arguments[1]);
