@@ -2,8 +2,10 @@
 //
 // Precedence, never the file's order: destination (address and port, address, longest prefix, none), then
 // name (exact, longest wildcard, regex in file order, none), then ALPN, source (longest prefix), protocol.
-// Among equals `sni` or `host` beats `name`, and of two ALPN routes the one whose protocol the client offered
-// first.
+// The order is lexicographic: where no rule of the most specific destination matches the rest of a
+// connection, the next destination is tried, and so with names. Regexes of the same text are one, at the
+// first one's place in the file. Among equals `sni` or `host` beats `name`, and of two ALPN routes the one
+// whose protocol the client offered first.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +14,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <variant>
 #include <vector>
 
 #include "core/byte_view.h"
@@ -78,9 +79,11 @@ struct Route {
   std::uint32_t line;
 };
 
-/// Two rules that the same connection would match equally well: an error of the file.
+/// Two rules that the same connection would match equally well: an error of the file. A rule for every
+/// listener and one for a listener of that name are two such rules, too, because the listener makes no rule
+/// more specific.
 struct RouteConflict {
-  std::uint32_t rule;     ///< index of the later one
+  std::uint32_t rule;     ///< index of the later one; the same as `earlier` if one rule gives a matcher twice
   std::uint32_t earlier;  ///< index of the one that was there
   std::string matchers;   ///< in words, what both match
 };
@@ -93,6 +96,8 @@ struct RouteCandidate {
                        ///< *.example.com against example.com", …
 };
 
+struct RouteIndex;
+
 /// Immutable after build; look-ups from any number of threads, without allocation (a NamePattern may have its
 /// own).
 class RouteTable {
@@ -103,9 +108,11 @@ class RouteTable {
   ~RouteTable();
 
   /// `listener_count`: indices in the rules are below it. A million rules, or one rule with a million names,
-  /// take well under a second. All conflicts are reported (at most 100), not only the first.
+  /// take well under a second. All conflicts are reported (at most 100), not only the first. `hash_seed` is
+  /// best taken from a random source, so that nobody can choose names that are slow to look up.
   static std::expected<RouteTable, std::vector<RouteConflict>> build(const std::vector<RouteRule>& rules,
-                                                                     std::uint32_t listener_count);
+                                                                     std::uint32_t listener_count,
+                                                                     std::uint64_t hash_seed = 0);
 
   /// The most specific route; null: none matches. Valid as long as the table is.
   [[nodiscard]] const Route* find(std::uint32_t listener, const RouteQuery& query) const;
@@ -118,9 +125,7 @@ class RouteTable {
                                                     std::size_t limit = 100) const;
 
  private:
-  struct Node;
-  std::vector<Node> listeners_;
-  std::vector<Route> routes_;
+  std::unique_ptr<const RouteIndex> index_;  // null: a table without rules and listeners, which finds nothing
 };
 
 }  // namespace portshare
