@@ -34,13 +34,11 @@ RelayDirection::Progress RelayDirection::received(Loop& loop) {
 }
 
 RelayDirection::Progress RelayDirection::sent(Loop& loop) {
+  if (!send_.succeeded()) return Progress::sink_failed;
   if (send_.kind == Op::Kind::shutdown) {
-    // A shutdown that fails means that the sink is gone, which its own direction reports.
     ended_ = true;
     return Progress::ended;
   }
-  if (!send_.succeeded()) return Progress::sink_failed;
-  sent_bytes_ += send_.count;
   unsent_ = unsent_.subspan(send_.count);
   if (has_unsent()) {
     loop.send(send_, sink_, unsent_);

@@ -36,8 +36,6 @@ class RelayDirection {
 
   [[nodiscard]] bool has_unsent() const { return !unsent_.empty(); }
   [[nodiscard]] bool has_ended() const { return ended_; }
-  /// Bytes that the sink has taken.
-  [[nodiscard]] std::uint64_t sent_bytes() const { return sent_bytes_; }
 
   /// Gives the buffer back. Both ops are idle.
   void release(Loop& loop);
@@ -49,7 +47,6 @@ class RelayDirection {
   Socket sink_ = Socket::none;
   std::uint8_t* buffer_ = nullptr;
   ByteView unsent_;
-  std::uint64_t sent_bytes_ = 0;
   bool ended_ = false;
 };
 

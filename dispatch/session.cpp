@@ -293,11 +293,7 @@ void Session::relayed(RelayDirection& direction, RelayDirection::Progress progre
       if (other.has_ended()) terminate(Outcome::ok, CloseMode::orderly);
       return;
     case RelayDirection::Progress::source_failed: {
-      if (failed_) {
-        // What came through since the failure must not be taken back by a reset.
-        return terminate(
-            *failed_, direction.sent_bytes() > sent_before_failure_ ? CloseMode::orderly : CloseMode::reset);
-      }
+      if (failed_) return terminate(*failed_, CloseMode::reset);
       const Status status = is_upstream ? client_receive_.status : server_receive_.status;
       if (is_shortage(status)) return terminate(Outcome::unavailable, CloseMode::reset);
       return terminate(is_upstream ? Outcome::client_reset : Outcome::server_reset, CloseMode::reset);
@@ -308,7 +304,7 @@ void Session::relayed(RelayDirection& direction, RelayDirection::Progress progre
       direction.release(loop());
       if (failed_) return terminate(*failed_, CloseMode::reset);
       failed_ = is_upstream ? Outcome::server_reset : Outcome::client_reset;
-      sent_before_failure_ = other.sent_bytes();
+      // What it had sent has been passed on to its end, and must not be taken back by a reset.
       if (other.has_ended()) terminate(*failed_, CloseMode::orderly);
       return;
   }

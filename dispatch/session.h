@@ -109,7 +109,6 @@ class Session {
   bool goes_to_silent_ = false;
   std::optional<Outcome>
       failed_;  // one side is gone; what it had sent before is still being carried to the other
-  std::uint64_t sent_before_failure_ = 0;
 
   Socket client_;
   Socket server_ = Socket::none;

@@ -23,8 +23,6 @@ constexpr std::uint32_t input_events = EPOLLIN | EPOLLRDHUP;
 constexpr std::uint32_t end_events = EPOLLRDHUP | EPOLLHUP | EPOLLERR;
 constexpr std::uint32_t listener_events = EPOLLIN | EPOLLEXCLUSIVE;
 
-constexpr std::uint16_t largest_burst = 64;
-
 // How many turns in a row may live on what was done at once, before the others get a look-in.
 constexpr int most_turns_without_wait = 4;
 
@@ -94,7 +92,6 @@ void EpollBackend::submit_and_wait(OpQueue& queued, OpQueue& done, std::optional
   } else if (const auto limited = wait_for_retry(wait)) {
     timeout_ms = static_cast<int>(std::clamp<milliseconds::rep>(limited->count(), 0, INT32_MAX));
   }
-  ++turn_;
   std::array<epoll_event, 256> events;
   const int count = ::epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), timeout_ms);
   assert(count >= 0 || errno == EINTR);
@@ -250,27 +247,13 @@ void EpollBackend::handle_listener(Socket listener, Descriptor& descriptor, OpQu
     descriptor.interest = 0;
     return;
   }
-  // A queue that outlasts a turn is worked off in bursts that double; a single connection costs no second
-  // accept that finds nothing.
-  const bool outlasted = descriptor.last_full_turn + 1 == turn_;
-  const std::uint16_t burst = outlasted
-                                  ? std::min(static_cast<std::uint16_t>(descriptor.burst * 2), largest_burst)
-                                  : std::uint16_t{1};
-  std::uint16_t accepted = 0;
-  for (; accepted < burst; ++accepted) {
-    // try_accept may move the table of descriptors.
-    Descriptor& current = descriptor_of(listener);
-    Op* op = current.reader;
-    if (!op) break;
-    current.reader = std::exchange(op->next, nullptr);
-    if (try_accept(*op, done)) continue;
-    Descriptor& after = descriptor_of(listener);
-    op->next = std::exchange(after.reader, op);
-    return;
-  }
-  Descriptor& after = descriptor_of(listener);
-  after.burst = burst;
-  after.last_full_turn = turn_;
+  // One per turn. That a second one waits as well would be a guess, which costs a call where it is wrong; if
+  // one does, the next turn says so.
+  Op& op = *descriptor.reader;
+  descriptor.reader = std::exchange(op.next, nullptr);
+  if (try_accept(op, done)) return;
+  Descriptor& same = descriptor_of(listener);  // accepting may have moved the table
+  op.next = std::exchange(same.reader, &op);
 }
 
 void EpollBackend::handle_connected(Op& op, std::uint32_t events, OpQueue& done) {

@@ -32,22 +32,19 @@ class EpollBackend final : public PosixBackend {
  private:
   /// What is known about a descriptor; a table of these is indexed by the descriptor's number.
   struct Descriptor {
-    Op* reader = nullptr;  // waits for input; of a listener the first of a chain of accepts
-    Op* writer = nullptr;  // waits for room, or to be connected
-    std::uint32_t generation =
-        0;                       // tells events of an earlier socket with this number from those of this one
-    std::uint32_t interest = 0;  // the events it is registered for; 0: not registered
-    std::uint32_t last_full_turn = 0;  // of a listener: when the last burst of accepts left something over
-    std::uint16_t burst = 1;           // of a listener: how many to accept in a turn
-    bool may_have_input = true;  // false: a receive would find nothing, and an event will say when it would
-    bool ended = false;          // the peer's end or an error was reported: no more events to wait for
+    Op* reader = nullptr;          // waits for input; of a listener the first of a chain of accepts
+    Op* writer = nullptr;          // waits for room, or to be connected
+    std::uint32_t generation = 0;  // tells an earlier socket's events from those of this one
+    std::uint32_t interest = 0;    // the events it is registered for; 0: not registered
+    bool may_have_input = true;    // false: nothing to receive now, and an event will say when there is
+    bool ended = false;            // the peer's end or an error was reported: no event need follow
   };
 
   EpollBackend() = default;
   [[nodiscard]] int open();
 
   [[nodiscard]] Descriptor& descriptor_of(Socket socket);
-  /// Makes sure that `events` of the socket are reported; false: `error` says why not.
+  /// Makes sure that `events` of the socket are reported; false: errno says why not.
   [[nodiscard]] bool watch(Socket socket, Descriptor& descriptor, std::uint32_t events);
   /// For a socket that has just come into being.
   void reset(Socket socket);
@@ -69,7 +66,6 @@ class EpollBackend final : public PosixBackend {
   [[nodiscard]] bool try_send(Op& op, OpQueue& done);
 
   int epoll_ = -1;
-  std::uint32_t turn_ = 0;  // counts the calls of epoll_wait
   int turns_without_wait_ = 0;
   OpQueue ended_;  // between two turns
   std::vector<Descriptor> descriptors_;

@@ -1,0 +1,112 @@
+"""Real servers behind portshare. Each serves /who, which answers the server's own name."""
+
+import os
+import socket
+
+from harness.process import Process, run
+from harness.sockets import free_port
+
+NODE_SERVER = """
+const [name, port, cert, key] = process.argv.slice(1);
+const fs = require('fs');
+const answer = (request, response) => response.end(name + '\\n');
+const server = cert
+  ? require('https').createServer({cert: fs.readFileSync(cert), key: fs.readFileSync(key)}, answer)
+  : require('http').createServer(answer);
+server.listen(Number(port), '127.0.0.1');
+"""
+
+
+class Certificate:
+    """A self-signed certificate for one name."""
+
+    def __init__(self, directory, name):
+        directory.mkdir(parents=True, exist_ok=True)
+        self.name = name
+        self.file = directory / f"{name}.crt"
+        self.key = directory / f"{name}.key"
+        made = run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                    "-days", "2", "-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}",
+                    "-out", self.file, "-keyout", self.key])
+        assert made.returncode == 0, made.stderr
+
+
+class Application(Process):
+    """A server program that is ready when it accepts a connection at `address`."""
+
+    def __init__(self, name, arguments, directory, address):
+        self.address = address
+        super().__init__(name, arguments, directory)
+        try:
+            self.eventually(self._accepts, f"a connection to {address}")
+        except AssertionError:
+            self.kill()
+            raise
+
+    def _accepts(self):
+        if self.address.startswith("unix:"):
+            family, target = socket.AF_UNIX, self.address.removeprefix("unix:")
+        else:
+            host, _, port = self.address.rpartition(":")
+            family = socket.AF_INET6 if host.startswith("[") else socket.AF_INET
+            target = (host.strip("[]"), int(port))
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            return probe.connect_ex(target) == 0
+
+
+def nginx(directory, name, address=None, certificate=None):
+    """nginx with one site; `address` as the configuration of portshare writes it."""
+    directory = directory / f"nginx-{name}"
+    directory.mkdir(parents=True)
+    address = address or f"127.0.0.1:{free_port()}"
+    tls = f"ssl_certificate {certificate.file}; ssl_certificate_key {certificate.key};" if certificate else ""
+    temporary = "\n".join(f"{kind}_temp_path {directory}/{kind};"
+                          for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+    (directory / "nginx.conf").write_text(f"""
+daemon off;
+master_process off;
+pid {directory}/pid;
+error_log stderr;
+events {{ worker_connections 512; }}
+http {{
+  access_log off;
+  {temporary}
+  server {{
+    listen {address}{" ssl http2" if certificate else ""};
+    {tls}
+    location = /who {{ return 200 "{name}\\n"; }}
+    location = /source {{ return 200 "$remote_addr\\n"; }}
+  }}
+}}
+""")
+    # nginx is in /usr/sbin, which is not in everyone's PATH.
+    program = next(path for path in ("/usr/sbin/nginx", "nginx") if os.path.exists(path) or path == "nginx")
+    return Application("nginx", [program, "-e", "stderr", "-p", directory, "-c", directory / "nginx.conf"], directory,
+                       address)
+
+
+def _directory_with_who(directory, name):
+    directory.mkdir(parents=True)
+    (directory / "who").write_text(f"{name}\n")
+    return directory
+
+
+def python_http_server(directory, name, host="127.0.0.1"):
+    directory = _directory_with_who(directory / f"python-{name}", name)
+    port = free_port()
+    return Application("python", ["/usr/bin/python3", "-m", "http.server", port, "--bind", host, "--directory",
+                                  directory], directory, f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
+
+
+def openssl_server(directory, name, certificate):
+    directory = _directory_with_who(directory / f"openssl-{name}", name)
+    address = f"127.0.0.1:{free_port()}"
+    return Application("openssl", ["openssl", "s_server", "-accept", address, "-cert", certificate.file, "-key",
+                                   certificate.key, "-WWW", "-quiet"], directory, address)
+
+
+def node_server(directory, name, certificate=None):
+    port = free_port()
+    files = [certificate.file, certificate.key] if certificate else []
+    return Application("node", ["node", "-e", NODE_SERVER, "--", name, port, *files], directory / f"node-{name}",
+                       f"127.0.0.1:{port}")

@@ -1,0 +1,78 @@
+"""The program under test."""
+
+import json
+import os
+import re
+import signal
+
+from harness.process import Process, run
+
+BINARY = os.environ.get("PORTSHARE_BIN") or "build/release/portshare"
+ENGINE = os.environ.get("PORTSHARE_TEST_ENGINE") or "auto"
+SANITIZER_REPORT = re.compile(r"AddressSanitizer|ThreadSanitizer|LeakSanitizer|runtime error:|Assertion .* failed")
+
+
+def portshare(*arguments):
+    """Runs a command of portshare to its end."""
+    return run([BINARY, *arguments])
+
+
+class Portshare(Process):
+    """`portshare run` with a configuration, up to its `ready`."""
+
+    def __init__(self, directory, config, *, engine=ENGINE, workers=2, shutdown_timeout="5s", access_format="json",
+                 prefix=()):
+        """`prefix`: words in front of the command, for a wrapper such as prlimit that ends in exec."""
+        directory.mkdir(parents=True, exist_ok=True)
+        self.config_file = directory / "portshare.toml"
+        self.access_file = directory / "access.log"
+        self.config_file.write_text(f"""\
+[server]
+engine = "{engine}"
+workers = {workers}
+shutdown_timeout = "{shutdown_timeout}"
+log = {{ level = "debug", access = "{self.access_file}", format = "{access_format}" }}
+{config}""")
+        super().__init__("portshare", [*prefix, BINARY, "run", "-c", self.config_file], directory)
+        try:
+            self.eventually(lambda: "ready" in self.stderr.splitlines(), "a line `ready`")
+        except AssertionError:
+            self.kill()
+            raise
+
+    def route(self, text):
+        """FILE:LINE of the [[route]] that contains `text`, as the access log names it."""
+        heading = None
+        for number, line in enumerate(self.config_file.read_text().splitlines(), 1):
+            if line.strip() == "[[route]]":
+                heading = number
+            elif text in line:
+                return f"{self.config_file}:{heading}"
+        raise AssertionError(f"no route with {text}")
+
+    def access_lines(self):
+        """The complete lines of the access log."""
+        text = self.access_file.read_text() if self.access_file.exists() else ""
+        return text[:text.rfind("\n") + 1].splitlines()
+
+    def access(self):
+        return [json.loads(line) for line in self.access_lines()]
+
+    def logged(self, **fields):
+        """Waits for a line of the access log with these fields, and returns it."""
+        records = self.eventually(
+            lambda: [record for record in self.access() if fields.items() <= record.items()],
+            f"an access log line with {fields}")
+        return records[0]
+
+    def says(self, pattern):
+        """Waits for something on stderr."""
+        return self.eventually(lambda: re.search(pattern, self.stderr, re.IGNORECASE), f"{pattern!r} on stderr")
+
+    def terminate(self):
+        self.signal(signal.SIGTERM)
+
+    def check_after_end(self):
+        report = SANITIZER_REPORT.search(self.stderr)
+        assert not report, self.stderr
+        assert self.exit_code() == 0, f"exit code {self.exit_code()}: {self.stderr[-4000:]}"

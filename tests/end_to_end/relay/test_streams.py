@@ -1,0 +1,243 @@
+"""What a relayed connection is to its two ends: the same as a direct one."""
+
+import hashlib
+import random
+import select
+import socket
+import threading
+import time
+
+import pytest
+
+from harness.sockets import accept, connect, free_port, read_to_end, receive_exactly, reset
+from harness.waiting import eventually
+
+MIB = 1024 * 1024
+
+
+@pytest.fixture
+def relay(workshop):
+    """start(keys of the listener) gives the dispatcher, and a connected pair: the client's socket and the server's."""
+
+    def start(keys="", **options):
+        listener, address = workshop.listen()
+        port = free_port()
+        dispatcher = workshop.portshare(f"""
+[listener.l]
+bind = ["127.0.0.1:{port}"]
+protocols = []
+default = "b"
+{keys}
+[backend.b]
+servers = ["{address}"]
+""", **options)
+        client = connect(port)
+        return dispatcher, client, accept(listener)
+
+    return start
+
+
+@pytest.mark.smoke
+def test_the_client_may_end_first(relay):
+    dispatcher, client, server = relay()
+    with client, server:
+        client.sendall(b"question")
+        client.shutdown(socket.SHUT_WR)
+        assert read_to_end(server) == (b"question", "close")
+        server.sendall(b"answer" * 100_000)
+        server.shutdown(socket.SHUT_WR)
+        assert read_to_end(client) == (b"answer" * 100_000, "close")
+    record = dispatcher.logged(outcome="ok")
+    assert (record["bytes_in"], record["bytes_out"]) == (8, 600_000)
+
+
+@pytest.mark.smoke
+def test_the_server_may_end_first(relay):
+    dispatcher, client, server = relay()
+    with client, server:
+        server.sendall(b"greeting")
+        server.shutdown(socket.SHUT_WR)
+        assert read_to_end(client) == (b"greeting", "close")
+        client.sendall(b"upload" * 100_000)
+        client.shutdown(socket.SHUT_WR)
+        assert read_to_end(server) == (b"upload" * 100_000, "close")
+    record = dispatcher.logged(outcome="ok")
+    assert (record["bytes_in"], record["bytes_out"]) == (600_000, 8)
+
+
+def test_a_stream_without_bytes(relay):
+    dispatcher, client, server = relay()
+    with client, server:
+        client.shutdown(socket.SHUT_WR)
+        assert read_to_end(server) == (b"", "close")
+        server.shutdown(socket.SHUT_WR)
+        assert read_to_end(client) == (b"", "close")
+    record = dispatcher.logged(outcome="ok")
+    assert (record["bytes_in"], record["bytes_out"]) == (0, 0)
+
+
+@pytest.mark.smoke
+def test_a_reset_by_the_client_reaches_the_server(relay):
+    dispatcher, client, server = relay()
+    with server:
+        client.sendall(b"x")
+        assert receive_exactly(server, 1) == b"x"
+        reset(client)
+        assert read_to_end(server) == (b"", "reset")
+    dispatcher.logged(outcome="client_reset")
+
+
+@pytest.mark.smoke
+def test_a_reset_by_the_server_reaches_the_client(relay):
+    dispatcher, client, server = relay()
+    with client:
+        server.sendall(b"x")
+        assert receive_exactly(client, 1) == b"x"
+        reset(server)
+        assert read_to_end(client) == (b"", "reset")
+    dispatcher.logged(outcome="server_reset")
+
+
+def test_a_reset_after_a_half_close(relay):
+    dispatcher, client, server = relay()
+    with client:
+        client.shutdown(socket.SHUT_WR)
+        assert read_to_end(server) == (b"", "close")
+        server.sendall(b"part")
+        assert receive_exactly(client, 4) == b"part"
+        reset(server)
+        assert read_to_end(client) == (b"", "reset")
+    dispatcher.logged(outcome="server_reset")
+
+
+def blocked(sender, block=bytes(64 * 1024), limit=256 * MIB):
+    """Sends until nothing has been taken for a second; how many bytes were."""
+    sent = 0
+    sender.setblocking(False)
+    while select.select([], [sender], [], 1.0)[1]:
+        try:
+            sent += sender.send(block)
+        except BlockingIOError:
+            continue
+        assert sent < limit, "a reader that reads nothing does not slow the sender"
+    sender.settimeout(30)
+    return sent
+
+
+@pytest.mark.smoke
+@pytest.mark.parametrize("direction", ("to the server", "to the client"))
+def test_a_slow_reader_slows_the_sender(relay, direction):
+    dispatcher, client, server = relay()
+    sender, reader = (client, server) if direction == "to the server" else (server, client)
+    with client, server:
+        before = dispatcher.resident_bytes()
+        sent = blocked(sender)
+        # What the kernel holds in the four socket buffers, and next to nothing in portshare.
+        assert dispatcher.resident_bytes() - before < 4 * MIB
+        used = dispatcher.cpu_seconds()
+        assert not select.select([], [sender], [], 1.0)[1]
+        assert dispatcher.cpu_seconds() - used < 0.3, "waiting for a reader must cost no CPU"
+        sender.shutdown(socket.SHUT_WR)
+        received, ending = read_to_end(reader)
+        assert (len(received), ending) == (sent, "close")
+
+
+def test_the_other_direction_flows_while_one_is_blocked(relay):
+    _, client, server = relay()
+    with client, server:
+        blocked(client)
+        server.sendall(b"news")
+        assert receive_exactly(client, 4) == b"news"
+
+
+def pump(connection, seed, total, results, name):
+    """Sends `total` bytes made from `seed`, and ends the sending side; results[name] is their hash."""
+    block = random.Random(seed).randbytes(MIB + 17)  # no multiple of any buffer's size
+    digest = hashlib.sha256()
+    while total:
+        piece = block[:total]
+        connection.sendall(piece)
+        digest.update(piece)
+        total -= len(piece)
+    connection.shutdown(socket.SHUT_WR)
+    results[name] = digest.hexdigest()
+
+
+def drain(connection, results, name):
+    digest, count = hashlib.sha256(), 0
+    while data := connection.recv(256 * 1024):
+        digest.update(data)
+        count += len(data)
+    results[name] = digest.hexdigest()
+    results[name + " count"] = count
+
+
+@pytest.mark.smoke
+def test_100_mb_both_ways_at_once(relay):
+    total = 100_000_000
+    dispatcher, client, server = relay()
+    results = {}
+    with client, server:
+        threads = [threading.Thread(target=pump, args=(client, 1, total, results, "client sent")),
+                   threading.Thread(target=pump, args=(server, 2, total, results, "server sent")),
+                   threading.Thread(target=drain, args=(client, results, "client received")),
+                   threading.Thread(target=drain, args=(server, results, "server received"))]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert results["client received"] == results["server sent"]
+    assert results["server received"] == results["client sent"]
+    assert results["client sent"] != results["server sent"]
+    record = dispatcher.logged(outcome="ok")
+    assert (record["bytes_in"], record["bytes_out"]) == (total, total)
+
+
+def test_an_idle_connection_is_ended(relay):
+    dispatcher, client, server = relay('idle_timeout = "300ms"')
+    with client, server:
+        client.sendall(b"x")
+        assert receive_exactly(server, 1) == b"x"
+        assert read_to_end(client)[0] == b""
+        assert read_to_end(server)[0] == b""
+    dispatcher.logged(outcome="idle")
+
+
+@pytest.mark.parametrize("talker", ("client", "server"))
+def test_a_byte_in_one_direction_is_no_idleness(relay, talker):
+    """One direction alone keeps the connection, for longer than the time-out."""
+    for _ in range(5):
+        dispatcher, client, server = relay('idle_timeout = "1500ms"')
+        sender, reader = (client, server) if talker == "client" else (server, client)
+        with client, server:
+            start = last = time.monotonic()
+            longest_gap = 0.0
+            while time.monotonic() - start < 3.5:
+                sender.sendall(b"x")
+                if reader.recv(1) != b"x":
+                    break
+                longest_gap, last = max(longest_gap, time.monotonic() - last), time.monotonic()
+                select.select([reader], [], [], 0.1)  # a pause between the bytes
+            else:
+                return
+        assert longest_gap > 1.0, "ended although it was not idle"
+    pytest.fail("this machine is too busy to send a byte every 100 ms")
+
+
+def test_a_client_that_vanishes_during_the_connect_leaves_nothing(workshop):
+    listener, address = workshop.listen(backlog=0)
+    port = free_port()
+    with connect(listener.getsockname()[1]):  # the queue is full, so portshare's connect waits
+        dispatcher = workshop.portshare(f"""
+[listener.l]
+bind = ["127.0.0.1:{port}"]
+protocols = []
+default = "b"
+[backend.b]
+servers = ["{address}"]
+connect_timeout = "500ms"
+retries = 0
+""")
+        reset(connect(port))
+        eventually(dispatcher.access, "a line in the access log")
+    assert dispatcher.access()[0]["outcome"] in ("client_reset", "connect_timeout")

@@ -1,0 +1,162 @@
+// The production worker between scripted clients and servers, on the simulated network.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "dispatch/access_log.h"
+#include "dispatch/config.h"
+#include "dispatch/server_pool.h"
+#include "dispatch/worker.h"
+#include "tests/simulation/scripted_client.h"
+#include "tests/simulation/scripted_server.h"
+#include "tests/simulation/simulated_world.h"
+
+namespace portshare {
+
+/// What one line of the access log says.
+struct LoggedConnection {
+  AccessRecord record;
+  std::string name;
+  std::string alpn;
+};
+
+/// Where clients connect to.
+inline const SocketAddress front_address{.ip = IpEndpoint{IpAddress::v4({198, 51, 100, 1}), 443},
+                                         .unix_path = {}};
+
+inline SocketAddress server_address(std::size_t backend, std::size_t server) {
+  const auto host = static_cast<std::uint8_t>(10 * (backend + 1) + server);
+  return {.ip = IpEndpoint{IpAddress::v4({192, 0, 2, host}), 8000}, .unix_path = {}};
+}
+
+/// One listener with a first flight of every kind, and a route by name for each of `backend_count` backends:
+/// "app0.example" to "appN.example", and ssh to the first one.
+class DispatchWorld {
+ public:
+  /// Called for each connection that a server accepts.
+  using ServerScripts =
+      std::function<PeerScript(std::size_t backend, std::size_t server, std::size_t connection)>;
+
+  DispatchWorld(std::uint64_t seed, const SimulatedFaults& faults, Config config, ServerScripts scripts)
+      : config_(std::move(config)),
+        pool_(*ServerPool::resolve(config_, [](const std::string&) { return std::vector<IpAddress>{}; })),
+        world_(seed, faults),
+        random_(seed ^ 0xd15) {
+    for (std::size_t backend = 0; backend < config_.backends.size(); ++backend) {
+      for (std::size_t server = 0; server < config_.backends[backend].servers.size(); ++server) {
+        servers_[{backend, server}] = std::make_unique<ScriptedServer>(
+            world_.loop, Random(random_.next()), world_.network.listen(server_address(backend, server)),
+            [=](std::size_t connection) { return scripts(backend, server, connection); });
+      }
+    }
+    listener_ = world_.network.listen(front_address);
+    WorkerOptions options;
+    options.access_log = &log_;
+    worker_ = std::make_unique<Worker>(world_.loop, config_, pool_,
+                                       std::vector<ListeningSocket>{{0, listener_}}, std::move(options));
+    for (const auto& [place, server] : servers_) server->start();
+    worker_->start();
+  }
+
+  ScriptedClient& add_client(PeerScript script) {
+    clients_.emplace_back(world_.loop, Random(random_.next()), front_address, std::move(script));
+    clients_.back().start();
+    return clients_.back();
+  }
+
+  bool run_until(const std::function<bool()>& done, std::chrono::milliseconds longest) {
+    const bool finished = world_.run_until(done, longest);
+    collect_log();
+    return finished;
+  }
+
+  /// Ends the program as SIGTERM does, then the servers. False if anything does not come to an end.
+  bool stop(std::chrono::milliseconds longest) {
+    bool stopped_accepting = false;
+    bool drained = false;
+    worker_->drain([&] { stopped_accepting = true; }, [&] { drained = true; });
+    const bool in_time = run_until([&] { return drained && stopped_accepting; }, longest);
+    if (!in_time) worker_->terminate_all();
+    if (!run_until([&] { return drained; }, std::chrono::minutes{1})) return false;
+    world_.network.close_listener(listener_);
+    for (const auto& [place, server] : servers_) server->stop();
+    const auto all_stopped = [&] {
+      for (const auto& [place, server] : servers_) {
+        if (!server->is_stopped()) return false;
+      }
+      return true;
+    };
+    return run_until(all_stopped, std::chrono::minutes{30}) && in_time;
+  }
+
+  SimulatedWorld& world() { return world_; }
+  Worker& worker() { return *worker_; }
+  const Config& config() const { return config_; }
+  std::deque<ScriptedClient>& clients() { return clients_; }
+  ScriptedServer& server(std::size_t backend, std::size_t server) { return *servers_.at({backend, server}); }
+  const std::map<std::pair<std::size_t, std::size_t>, std::unique_ptr<ScriptedServer>>& servers() const {
+    return servers_;
+  }
+  const std::vector<LoggedConnection>& logged() const { return logged_; }
+
+ private:
+  void collect_log() {
+    LoggedConnection line;
+    while (log_.pop(line.record, line.name, line.alpn)) logged_.push_back(line);
+  }
+
+  Config config_;
+  ServerPool pool_;
+  SimulatedWorld world_;
+  Random random_;
+  AccessLogRing log_;
+  Socket listener_ = Socket::none;
+  std::map<std::pair<std::size_t, std::size_t>, std::unique_ptr<ScriptedServer>> servers_;
+  std::deque<ScriptedClient> clients_;
+  std::unique_ptr<Worker> worker_;
+  std::vector<LoggedConnection> logged_;
+};
+
+/// The configuration described at DispatchWorld.
+inline Config dispatch_config(std::size_t backend_count, std::size_t servers_per_backend) {
+  Config config;
+  config.file = "simulation.toml";
+  ListenerConfig listener;
+  listener.name = "front";
+  listener.bind = {front_address};
+  listener.accepts_ssh = true;
+  config.listeners.push_back(std::move(listener));
+  for (std::size_t i = 0; i < backend_count; ++i) {
+    BackendConfig backend;
+    backend.name = "backend" + std::to_string(i);
+    for (std::size_t server = 0; server < servers_per_backend; ++server) {
+      ServerAddress entry;
+      entry.address = server_address(i, server);
+      entry.text = entry.address->to_string();
+      backend.servers.push_back(std::move(entry));
+    }
+    config.backends.push_back(std::move(backend));
+    RouteRule rule;
+    rule.names.push_back(
+        {.kind = NameMatcher::Kind::exact, .text = "app" + std::to_string(i) + ".example", .pattern = {}});
+    rule.backend = static_cast<std::uint32_t>(i);
+    rule.line = static_cast<std::uint32_t>(10 + i);
+    config.rules.push_back(std::move(rule));
+  }
+  RouteRule ssh;
+  ssh.protocols = {Protocol::ssh};
+  ssh.backend = 0;
+  ssh.line = 5;
+  config.rules.push_back(std::move(ssh));
+  auto table = RouteTable::build(config.rules, 1);
+  config.routes = std::move(*table);
+  return config;
+}
+
+}  // namespace portshare

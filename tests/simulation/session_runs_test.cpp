@@ -1,0 +1,326 @@
+// The production session code over thousands of seeds with faults. A failing seed is printed and replays:
+// PORTSHARE_SIMULATION_SEED=N runs that one alone, PORTSHARE_SIMULATION_SEEDS=N sets how many there are.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <deque>
+#include <string>
+
+#include "core/byte_view.h"
+#include "dispatch/refusal.h"
+#include "tests/core/client_hello_builder.h"
+#include "tests/simulation/dispatch_world.h"
+
+namespace portshare {
+namespace {
+
+using std::chrono::hours;
+using std::chrono::milliseconds;
+using std::chrono::minutes;
+using std::chrono::seconds;
+
+constexpr std::size_t backend_count = 3;
+
+struct SeedRange {
+  std::uint64_t first;
+  std::uint64_t last;
+};
+
+SeedRange seeds(std::uint64_t usual_count) {
+  const auto number = [](const char* variable) -> std::optional<std::uint64_t> {
+    const char* text = std::getenv(variable);
+    return text ? std::optional(std::strtoull(text, nullptr, 10)) : std::nullopt;
+  };
+  if (const auto only = number("PORTSHARE_SIMULATION_SEED")) return {*only, *only};
+  return {1, number("PORTSHARE_SIMULATION_SEEDS").value_or(usual_count)};
+}
+
+/// A client and what has to become of it.
+struct Expectation {
+  std::string payload;                 ///< all that it sends, the first flight included
+  std::optional<std::size_t> backend;  ///< where it belongs; none: nowhere
+  Protocol protocol = Protocol::any;
+  std::optional<Outcome> refusal;  ///< of one that belongs nowhere
+};
+
+std::string text_of(const test::Bytes& bytes) {
+  return std::string(as_text(bytes));
+}
+
+std::string tls_flight(Random& random, const std::string& name) {
+  test::ClientHelloBuilder builder;
+  for (auto& byte : builder.random) byte = static_cast<std::uint8_t>(random.next());
+  if (!name.empty()) builder.add_server_name(name);
+  if (random.chance(1, 2)) builder.add_alpn({"h2", "http/1.1"});
+  if (random.chance(1, 4)) builder.add_extension(21, test::Bytes(random.below(20'000), 0));  // padding
+  const std::size_t fragment = random.chance(1, 2) ? 16384 : 1 + random.below(300);
+  return text_of(test::in_records(builder.message(), fragment));
+}
+
+std::string http_flight(Random& random, const std::string& name) {
+  std::string head = "POST /" + std::to_string(random.next()) + " HTTP/1.1\r\nHost: " + name + "\r\n";
+  for (auto count = random.below(20); count > 0; --count)
+    head += "X-Filler: " + std::to_string(random.next()) + "\r\n";
+  return head + "Content-Length: 1000000\r\n\r\n";
+}
+
+Expectation draw_client(Random& random) {
+  const std::size_t backend = random.below(backend_count);
+  const std::string name = "app" + std::to_string(backend) + ".example";
+  const std::string body =
+      random_bytes(random, random.chance(1, 5) ? random.below(200'000) : random.below(3'000));
+  switch (random.below(12)) {
+    case 0:
+      return {tls_flight(random, "elsewhere.example") + body, {}, Protocol::tls, Outcome::no_route};
+    case 1:
+      return {tls_flight(random, "") + body, {}, Protocol::tls, Outcome::no_route};
+    case 2:
+      return {http_flight(random, "elsewhere.example") + body, {}, Protocol::http, Outcome::no_route};
+    case 3:
+      return {"GET / HTTP/1.1\r\nHost: " + name + "\r\nHost: other\r\n\r\n",
+              {},
+              Protocol::http,
+              Outcome::malformed};
+    case 4: {
+      std::string hello = tls_flight(random, name);
+      hello[5] = 2;  // a ServerHello
+      return {hello, {}, Protocol::tls, Outcome::malformed};
+    }
+    case 5:
+      return {"GET /" + std::string(70'000, 'x'), {}, Protocol::http, Outcome::too_large};
+    case 6:
+      return {"SSH-2.0-" + std::to_string(random.next()) + "\r\n" + body, 0, Protocol::ssh, {}};
+    case 7:
+    case 8:
+      return {http_flight(random, name) + body, backend, Protocol::http, {}};
+    default:
+      return {tls_flight(random, name) + body, backend, Protocol::tls, {}};
+  }
+}
+
+PeerScript draw_client_script(Random& random, std::string payload, bool may_misbehave) {
+  PeerScript script{.send = std::move(payload),
+                    .chunk_max = 1 + random.below(random.chance(1, 3) ? 40 : 30'000)};
+  if (random.chance(1, 4)) script.receive_pause_max = milliseconds{5};
+  if (random.chance(1, 8) && script.send.size() < 10'000) script.send_pause_max = milliseconds{2};
+  script.ending = random.chance(1, 2) ? PeerScript::Ending::half_close : PeerScript::Ending::wait;
+  script.patience = minutes{60};
+  if (!may_misbehave) return script;
+  switch (random.below(8)) {
+    case 0:
+      script.ending = PeerScript::Ending::close;
+      break;
+    case 1:
+      script.reset_after_sent = random.below(script.send.size());
+      break;
+    case 2:
+      script.reset_after_received = 1 + random.below(2'000);
+      break;
+    case 3:
+      script.reads = false;
+      break;
+    default:
+      break;
+  }
+  if (!script.reads) script.patience = seconds{30};
+  return script;
+}
+
+PeerScript draw_server_script(Random& random, bool may_misbehave) {
+  PeerScript script{
+      .send = random_bytes(random, random.chance(1, 5) ? random.below(200'000) : random.below(3'000)),
+      .chunk_max = 1 + random.below(30'000)};
+  switch (random.below(4)) {
+    case 0:
+      script.send_after = 1 + random.below(200);
+      break;  // answers
+    case 1:
+      script.send_after_end = random.chance(1, 2);
+      break;
+    default:
+      break;  // speaks first
+  }
+  if (random.chance(1, 4)) script.receive_pause_max = milliseconds{5};
+  script.ending = random.chance(1, 2) ? PeerScript::Ending::half_close : PeerScript::Ending::wait;
+  script.patience = minutes{60};
+  if (!may_misbehave) {
+    // Both sides waiting for the other one's end would wait for the idle timeout.
+    script.ending = PeerScript::Ending::half_close;
+    script.send_after_end = false;
+    return script;
+  }
+  switch (random.below(8)) {
+    case 0:
+      script.ending = PeerScript::Ending::close;
+      break;
+    case 1:
+      script.reset_after_sent = random.below(script.send.size() + 1);
+      break;
+    case 2:
+      script.reset_after_received = 1 + random.below(3'000);
+      break;
+    case 3:
+      script.reads = false;
+      break;
+    default:
+      break;
+  }
+  if (!script.reads) script.patience = seconds{30};
+  return script;
+}
+
+/// One run: up to 20 clients of all kinds at once.
+class Run {
+ public:
+  Run(std::uint64_t seed, bool faulty)
+      : seed_(seed),
+        faulty_(faulty),
+        random_(seed),
+        dispatch_(seed, faulty ? SimulatedFaults::draw(random_) : SimulatedFaults::draw_harmless(random_),
+                  draw_config(), [this](std::size_t backend, std::size_t server, std::size_t connection) {
+                    PeerScript script = draw_server_script(random_, faulty_);
+                    answers_[{backend, server, connection}] = script.send;
+                    return script;
+                  }) {}
+
+  void execute() {
+    for (auto count = 1 + random_.below(20); count > 0; --count) {
+      Expectation client = draw_client(random_);
+      dispatch_.add_client(draw_client_script(random_, client.payload, faulty_));
+      expectations_.push_back(std::move(client));
+    }
+    if (faulty_ && random_.chance(1, 4)) {
+      // An end in the middle of it all.
+      const auto moment = dispatch_.world().network.now() + milliseconds{random_.below(50)};
+      dispatch_.run_until([&] { return dispatch_.world().network.now() >= moment; }, minutes{1});
+      dispatch_.worker().terminate_all();
+    }
+    ASSERT_TRUE(dispatch_.run_until(
+        [&] { return std::ranges::all_of(dispatch_.clients(), &ScriptedClient::is_done); }, hours{3}))
+        << "a client is left hanging";
+    ASSERT_TRUE(dispatch_.stop(hours{3})) << "a session is left hanging";
+    EXPECT_TRUE(dispatch_.world().is_clean())
+        << dispatch_.world().network.open_sockets() << " sockets, " << dispatch_.world().loop.pending()
+        << " ops, " << dispatch_.world().loop.buffers().outstanding() << " buffers";
+    check_servers();
+    check_clients();
+    check_log();
+  }
+
+ private:
+  Config draw_config() {
+    Config config = dispatch_config(backend_count, 1 + random_.below(3));
+    config.listeners[0].first_flight_timeout = seconds{faulty_ ? 5 : 3600};
+    config.listeners[0].idle_timeout = faulty_ ? milliseconds{minutes{10}} : milliseconds{0};
+    for (BackendConfig& backend : config.backends)
+      backend.retries = static_cast<std::uint32_t>(random_.below(3));
+    return config;
+  }
+
+  /// What a server got is the beginning of what one of its own clients sent, all of it if the stream ended in
+  /// order.
+  void check_servers() {
+    for (const auto& [place, server] : dispatch_.servers()) {
+      for (std::size_t connection = 0; connection < server->connections().size(); ++connection) {
+        const PeerRecord& record = server->connections()[connection]->record();
+        // Shorter than a request line's number it may fit several clients; any of them will do.
+        const auto sender = std::ranges::find_if(expectations_, [&](const Expectation& client) {
+          return client.payload.starts_with(record.received);
+        });
+        if (record.received.empty()) continue;
+        ASSERT_NE(sender, expectations_.end()) << "a server received what nobody sent";
+        const auto rightful = std::ranges::find_if(expectations_, [&](const Expectation& client) {
+          return client.backend == place.first && client.payload.starts_with(record.received);
+        });
+        ASSERT_NE(rightful, expectations_.end())
+            << "backend " << place.first << " received another one's bytes";
+        if (!record.end_received) continue;
+        const auto& clients = dispatch_.clients();
+        const auto index = static_cast<std::size_t>(rightful - expectations_.begin());
+        EXPECT_GE(record.received.size(), std::min(rightful->payload.size(), clients[index].record().sent))
+            << "an upload was cut short and ended as if it were whole";
+      }
+    }
+  }
+
+  void check_clients() {
+    for (std::size_t i = 0; i < expectations_.size(); ++i) {
+      const ScriptedClient& client = dispatch_.clients()[i];
+      const PeerRecord& record = client.record();
+      const Expectation& expected = expectations_[i];
+      if (client.connect_status() != Status::ok) {
+        EXPECT_TRUE(faulty_);
+        continue;
+      }
+      if (record.received.empty()) continue;
+      const bool whole_is_known = record.end_received;
+      const bool is_answer = std::ranges::any_of(answers_, [&](const auto& answer) {
+        if (expected.backend != std::get<0>(answer.first)) return false;
+        return whole_is_known ? answer.second == record.received : answer.second.starts_with(record.received);
+      });
+      EXPECT_TRUE(is_answer || is_refusal(expected, record))
+          << "client " << i << " got " << record.received.size() << " bytes"
+          << (whole_is_known ? " and the end" : "");
+      if (expected.refusal && !faulty_) EXPECT_TRUE(is_refusal(expected, record));
+    }
+  }
+
+  static bool is_refusal(const Expectation& expected, const PeerRecord& record) {
+    for (const Outcome outcome : {Outcome::no_route, Outcome::malformed, Outcome::too_large, Outcome::timeout,
+                                  Outcome::refused, Outcome::connect_timeout, Outcome::unavailable}) {
+      const auto answer = as_text(refusal_for(expected.protocol, outcome).answer);
+      if (record.end_received ? answer == record.received : answer.starts_with(record.received)) return true;
+    }
+    return false;
+  }
+
+  void check_log() {
+    const auto& logged = dispatch_.logged();
+    if (!faulty_) {
+      ASSERT_EQ(logged.size(), expectations_.size()) << "one line per connection";
+      std::map<Outcome, std::size_t> found;
+      std::map<Outcome, std::size_t> wanted;
+      for (const auto& line : logged) ++found[line.record.outcome];
+      for (const auto& client : expectations_) ++wanted[client.refusal.value_or(Outcome::ok)];
+      EXPECT_EQ(found, wanted);
+      for (std::size_t i = 0; i < expectations_.size(); ++i) {
+        const PeerRecord& record = dispatch_.clients()[i].record();
+        EXPECT_TRUE(record.end_received) << "client " << i << " was not told the end";
+      }
+    }
+    for (const auto& line : logged) {
+      if (line.record.outcome == Outcome::ok && line.record.bytes_in > 0)
+        EXPECT_NE(line.record.backend, AccessRecord::none);
+      EXPECT_GE(line.record.duration, std::chrono::microseconds{0});
+    }
+  }
+
+  const std::uint64_t seed_;
+  const bool faulty_;
+  Random random_;
+  std::map<std::tuple<std::size_t, std::size_t, std::size_t>, std::string> answers_;
+  std::vector<Expectation> expectations_;
+  DispatchWorld dispatch_;
+};
+
+TEST(SessionRunsTest, EverythingArrivesOnAHealthyNetwork) {
+  const SeedRange range = seeds(1500);
+  for (std::uint64_t seed = range.first; seed <= range.last; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    Run(seed, false).execute();
+    if (HasFailure()) return;
+  }
+}
+
+TEST(SessionRunsTest, FaultsNeverMixTruncateOrLeak) {
+  const SeedRange range = seeds(3000);
+  for (std::uint64_t seed = range.first; seed <= range.last; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    Run(seed, true).execute();
+    if (HasFailure()) return;
+  }
+}
+
+}  // namespace
+}  // namespace portshare
