@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <string_view>
+#include <tuple>
 
 namespace portshare {
 namespace {
@@ -40,7 +41,9 @@ void DiagnosticList::warning(FilePosition position, std::string message) {
 }
 
 std::vector<Diagnostic> DiagnosticList::take_sorted() {
-  std::ranges::stable_sort(diagnostics_, {}, &Diagnostic::position);
+  std::ranges::sort(diagnostics_, {}, [](const Diagnostic& diagnostic) {
+    return std::tie(diagnostic.position, diagnostic.severity, diagnostic.message);
+  });
   error_count_ = 0;
   return std::exchange(diagnostics_, {});
 }

@@ -46,7 +46,7 @@ Suggestion::Suggestion(std::string_view word) : word_(word), distance_(tolerated
 void Suggestion::consider(std::string_view candidate) {
   // The beginning of a word is as near as one wrong letter.
   const bool abbreviated = word_.size() >= shortest_abbreviation && candidate.starts_with(word_);
-  const auto [shorter, longer] = std::minmax(word_.size(), candidate.size());
+  const auto [shorter, longer] = std::minmax({word_.size(), candidate.size()});
   if (!abbreviated && longer - shorter >= distance_) return;
   const std::size_t distance = abbreviated ? 1 : edit_distance(word_, candidate);
   if (distance < distance_) {

@@ -180,7 +180,17 @@ class Explanation {
     return std::nullopt;
   }
 
+  [[nodiscard]] bool applies(const RouteRule& rule) const {
+    return rule.listeners.empty() || std::ranges::find(rule.listeners, index_) != rule.listeners.end();
+  }
+
   void print_candidates(Protocol protocol) const {
+    const auto asks_for_destination = [&](const RouteRule& rule) {
+      return applies(rule) && !rule.destinations.empty();
+    };
+    if (!connection_.destination && std::ranges::any_of(config_.rules, asks_for_destination)) {
+      fmt::print("note: no --destination given: taken for a connection to a unix socket\n");
+    }
     RouteQuery query = connection_.query(protocol);
     if (protocol == Protocol::any) {  // then nobody read the name
       query.name = {};
@@ -197,10 +207,8 @@ class Explanation {
       fmt::print("{}:{}: {} {}: {}\n", config_.file, rule.line, candidate.won ? "wins:" : "loses:", target,
                  candidate.reason);
     }
-    const auto applies = [&](const RouteRule& rule) {
-      return rule.listeners.empty() || std::ranges::find(rule.listeners, index_) != rule.listeners.end();
-    };
-    const auto total = static_cast<std::size_t>(std::ranges::count_if(config_.rules, applies));
+    const auto total = static_cast<std::size_t>(
+        std::ranges::count_if(config_.rules, [&](const RouteRule& rule) { return applies(rule); }));
     if (total > candidates.size()) {
       fmt::print("{} more routes of listener '{}' lose\n", total - candidates.size(), listener_.name);
     }

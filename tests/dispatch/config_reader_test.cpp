@@ -193,6 +193,21 @@ TEST(ConfigReader, SyntaxErrorHasItsPlace) {
   EXPECT_THAT(faults[0], StartsWith("2:11: error: "));
 }
 
+TEST(ConfigReader, IllegalTableHeadersAreErrorsToo) {
+  for (const char* header : {"[*]", "[=]", "[[%]]", "[]", "[", "[[", "[a.]", "[.a]", "[\"", "[a]]"}) {
+    EXPECT_THAT(faults_of(header), ElementsAre(HasSubstr(": error: "))) << header;
+  }
+}
+
+TEST(ConfigReader, OtherThanAsciiBelongsInQuotes) {
+  for (const char* text : {"ü = 1", "[ü]", "x = ü", "x = 1 ü", "x = [ü]", "ü"}) {
+    EXPECT_THAT(faults_of(text), ElementsAre(HasSubstr(": error: "))) << text;
+  }
+  EXPECT_THAT(faults_of("\"lü\" = \"\"\"\\\n ü\"\"\"  # ü"),
+              ElementsAre(StartsWith("1:1: error: the file has no listener"),
+                          StartsWith("1:1: error: unknown key 'lü' in the file")));
+}
+
 TEST(ConfigReader, KeyGivenTwiceIsAnError) {
   const auto faults = faults_of("[server]\nworkers = 1\nworkers = 2\n");
   ASSERT_THAT(faults, SizeIs(1));
@@ -325,6 +340,15 @@ TEST(ConfigReader, RouteMatchersAreChecked) {
           "7:10: error: 'source' is empty; fill it or leave it out",
           "8:13: error: 'protocol': unknown value 'tsl'; did you mean 'tls'?",
           "9:6: error: no backend is called 'c'"));
+}
+
+TEST(ConfigReader, RoutesWithTheSameMatchersAreErrors) {
+  EXPECT_THAT(
+      faults_of(with_basics("[[route]]\nname = [\"a.example\", \"b.example\"]\nto = \"b\"\n\n[[route]]\n"
+                            "name = [\"c.example\", \"B.Example.\"]\nreject = true")),
+      ElementsAre("6:1: error: the route at line 2 has the same matchers: name b.example"));
+  EXPECT_THAT(faults_of(with_basics("[[route]]\nname = [\"a.example\", \"A.example\"]\nto = \"b\"")),
+              ElementsAre("2:1: error: the route has the same matcher twice: name a.example"));
 }
 
 TEST(ConfigReader, BackendServersAreChecked) {
