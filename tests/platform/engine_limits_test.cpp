@@ -200,6 +200,7 @@ TEST_P(EngineLimits, AUnixConnectWaitsForRoomInTheQueue) {
   const TemporaryFolder folder;
   const SocketAddress address{std::nullopt, folder.file("full.sock")};
   const int listener = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  ASSERT_GE(listener, 0);
   sockaddr_storage storage{};
   const socklen_t length = to_system_address(address, storage);
   ASSERT_EQ(::bind(listener, reinterpret_cast<const sockaddr*>(&storage), length), 0);
