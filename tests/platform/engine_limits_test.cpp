@@ -266,6 +266,32 @@ TEST_P(EngineLimits, APausedListenerKeepsItsConnections) {
   close_listening_socket(*listener);
 }
 
+TEST_P(EngineLimits, AListenerMayTakeTheNumberOfAnEarlierOne) {
+  use_buffers(SIZE_MAX);
+  for (const bool by_cancelling : {false, true, false}) {
+    const auto listener = open_listening_socket({IpEndpoint::parse("127.0.0.1:0"), ""});
+    ASSERT_TRUE(listener) << listener.error().message;
+    const SocketAddress address = address_of_listening_socket(*listener);
+    Op accept;
+    Op connect;
+    connect.address = &address;
+    start(accept, Op::Kind::accept, *listener);
+    if (by_cancelling) {
+      expect_nothing_ends();
+      cancel(accept);
+      run_until_done(1);
+    } else {
+      start(connect, Op::Kind::connect, Socket::none);
+      run_until_done(2);
+      std::array<Op, 2> closes;
+      start(closes[0], Op::Kind::close, accept.socket);
+      start(closes[1], Op::Kind::close, connect.socket);
+      run_until_done(2);
+    }
+    close_listening_socket(*listener);
+  }
+}
+
 TEST_P(EngineLimits, WakingBeforeTheWaitEndsIt) {
   use_buffers(SIZE_MAX);
   for (int i = 0; i < 3; ++i) {
