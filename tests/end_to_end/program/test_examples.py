@@ -163,6 +163,16 @@ def test_an_example_is_valid_as_it_stands(name):
     assert result.returncode == 0 and "warning" not in result.stdout + result.stderr, result
 
 
+def test_the_configuration_in_the_readme_is_valid(tmp_path):
+    blocks = re.findall(r"^```toml\n(.*?)^```", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+    assert blocks
+    for number, block in enumerate(blocks):
+        path = tmp_path / f"{number}.toml"
+        path.write_text(block)
+        result = portshare("check", "-c", path)
+        assert result.returncode == 0 and "warning" not in result.stdout + result.stderr, result
+
+
 @pytest.mark.parametrize("name", USES)
 def test_an_example_does_what_it_says(workshop, name):
     USES[name](Example(workshop, name))
