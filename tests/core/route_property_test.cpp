@@ -252,6 +252,7 @@ bool conflict(const RouteRule& a, const RouteRule& b) {
 std::vector<RouteRule> random_rules(Random& random, bool patterns) {
   std::vector<RouteRule> all;
   const std::uint64_t count = 1 + random.below(25);
+  all.reserve(count);
   for (std::uint32_t i = 0; i < count; ++i) all.push_back(random_rule(random, i + 1, patterns));
 
   std::set<std::uint32_t> expected;
