@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <random>
 #include <string>
 #include <utility>
 
@@ -193,9 +194,19 @@ std::vector<RouteRule> read_routes(const toml::array& routes, const SettingReade
   return rules;
 }
 
+namespace {
+
+/// Clients must not be able to guess which names share a place in the table.
+std::uint64_t random_seed() {
+  std::random_device entropy;
+  return std::uint64_t{entropy()} << 32 | entropy();
+}
+
+}  // namespace
+
 RouteTable build_routes(const std::vector<RouteRule>& rules, std::size_t listener_count,
                         const toml::array& routes, DiagnosticList& diagnostics) {
-  auto table = RouteTable::build(rules, static_cast<std::uint32_t>(listener_count));
+  auto table = RouteTable::build(rules, static_cast<std::uint32_t>(listener_count), random_seed());
   if (table) return std::move(*table);
   for (const RouteConflict& conflict : table.error()) {
     const FilePosition position = position_of_route(routes, rules[conflict.rule].line);
