@@ -76,8 +76,9 @@ std::expected<void, std::string> show() {
   const auto dispatcher = Dispatcher::start(*result.config);
   if (!dispatcher) return std::unexpected(dispatcher.error());
   fmt::print("{}", demo_introduction(*ports, config_text, *config_path, *certificate_path));
-  std::fflush(stdout);  // also into a pipe, before the first line of the access log
-  std::fputs("ready\n", stderr);
+  // Also into a pipe it comes now, before the first line of the access log.
+  if (std::fflush(stdout) != 0) return std::unexpected("cannot write to stdout");
+  fmt::print(stderr, "ready\n");
   serve_until_signalled(**dispatcher, *result.config);
   return {};
 }

@@ -69,10 +69,11 @@ TEST_F(SelfSignedCertificateTest, HasAnEcdsaKeyOnP256) {
 }
 
 TEST_F(SelfSignedCertificateTest, IsAcceptedByWhoTrustsItWhileItIsValid) {
-  constexpr std::time_t day = 24 * 60 * 60;
+  constexpr std::time_t hour = 3600;
+  constexpr std::time_t day = 24 * hour;
   const std::time_t now = std::time(nullptr);
   EXPECT_EQ(verify(*certificate, now), X509_V_OK);
-  EXPECT_EQ(verify(*certificate, now - 30 * 60), X509_V_OK) << "the clock of the client may be slow";
+  EXPECT_EQ(verify(*certificate, now - hour / 2), X509_V_OK) << "the clock of the client may be slow";
   EXPECT_EQ(verify(*certificate, now + 6 * day), X509_V_OK);
   EXPECT_EQ(verify(*certificate, now + 8 * day), X509_V_ERR_CERT_HAS_EXPIRED);
   EXPECT_EQ(verify(*certificate, now - day), X509_V_ERR_CERT_NOT_YET_VALID);
