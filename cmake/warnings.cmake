@@ -8,6 +8,10 @@ target_compile_options(portshare_options INTERFACE
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   target_compile_options(portshare_options INTERFACE -Wduplicated-cond -Wlogical-op -Wuseless-cast)
 endif()
+# The stable_sort of libstdc++ 12 calls a function which libstdc++ itself has deprecated, and clang reports that to the caller.
+if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+  target_compile_options(portshare_options INTERFACE -Wno-deprecated-declarations)
+endif()
 
 # g++ 12 reports null dereferences and maybe-uninitialised values inside libstdc++ when sanitizers change its inlining.
 if(PORTSHARE_SANITIZE)

@@ -1,6 +1,5 @@
 #include "core/cidr_table.h"
 
-#include <algorithm>
 #include <cassert>
 
 #include "core/random.h"

@@ -214,14 +214,13 @@ Verdict HttpHeadReader::read_target(std::string_view text) {
 
 Verdict HttpHeadReader::read_version(std::string_view text) {
   constexpr std::string_view form = "HTTP/1.0\r\n";
-  constexpr std::size_t name_length = 5;
   constexpr std::size_t minor_position = 7;
   for (; scanned_ - position_ < form.size(); ++scanned_) {
     if (scanned_ == text.size()) return Verdict::need_more;
     const std::size_t index = scanned_ - position_;
     const char character = text[scanned_];
-    if (index == minor_position ? is_digit(character) : character == form[index]) continue;
-    return index < name_length ? break_request_line() : Verdict::malformed;
+    const bool fits = index == minor_position ? is_digit(character) : character == form[index];
+    if (!fits) return break_request_line();
   }
   minor_version_ = text[position_ + minor_position] == '0' ? 0 : 1;
   if (!take_target(method_.in(text), target_.in(text))) return Verdict::malformed;

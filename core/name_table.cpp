@@ -12,16 +12,19 @@ namespace {
 
 constexpr std::uint64_t every_byte = 0x0101010101010101U;
 
-std::uint64_t load_little_endian(const char* bytes) {
+/// The 8 bytes from `start` on.
+std::uint64_t load_little_endian(std::string_view text, std::size_t start) {
   std::uint64_t word = 0;
-  for (std::size_t i = 0; i < 8; ++i) word |= std::uint64_t{static_cast<unsigned char>(bytes[i])} << 8 * i;
+  for (std::size_t i = 0; i < 8; ++i) {
+    word |= std::uint64_t{static_cast<unsigned char>(text[start + i])} << 8 * i;
+  }
   return word;
 }
 
 /// The bytes in front of `end`, at most 8, the last one highest; zero below them. Reads within `text` only.
 std::uint64_t word_before(std::string_view text, std::size_t end) {
-  if (end >= 8) return load_little_endian(text.data() + end - 8);
-  if (text.size() >= 8) return load_little_endian(text.data()) << 8 * (8 - end);
+  if (end >= 8) return load_little_endian(text, end - 8);
+  if (text.size() >= 8) return load_little_endian(text, 0) << 8 * (8 - end);
   std::uint64_t word = 0;
   for (std::size_t i = 0; i < end; ++i)
     word = word >> 8 | std::uint64_t{static_cast<unsigned char>(text[i])} << 56;

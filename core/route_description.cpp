@@ -70,7 +70,7 @@ std::optional<std::string> common_value(const std::vector<Value>& a, const std::
     for (const Value& value : smaller) texts.insert(text_of(value));
   }
   for (const Value& value : larger) {
-    const std::string text = text_of(value);
+    std::string text = text_of(value);
     if (same ? !texts.insert(text).second : texts.contains(text)) return text;
   }
   return std::nullopt;

@@ -69,7 +69,7 @@ class RouteSearch {
     const RouteIndex::NameScope& scope = index_.name_scopes[id];
     // An SNI that is an address literal is a name that matches no route.
     const bool has_name =
-        !query_.name.empty() && !(query_.name_is_address && query_.name_source == NameSource::sni);
+        !query_.name.empty() && (!query_.name_is_address || query_.name_source != NameSource::sni);
     if (has_name) {
       if (scope.has_names && search_table(id, scope)) return true;
       for (std::uint32_t i = scope.patterns_begin; i < scope.patterns_end; ++i) {

@@ -3,9 +3,9 @@
 // Precedence, never the file's order: destination (address and port, address, longest prefix, none), then
 // name (exact, longest wildcard, regex in file order, none), then ALPN, source (longest prefix), protocol.
 // The order is lexicographic: where no rule of the most specific destination matches the rest of a
-// connection, the next destination is tried, and so with names. Regexes of the same text are one, at the
-// first one's place in the file. Among equals `sni` or `host` beats `name`, and of two ALPN routes the one
-// whose protocol the client offered first.
+// connection, the next destination is tried, and so with names. Regexes of the same text in rules of one
+// listener and destination are one, at the place of the first. Among equals in all this, `sni` or `host`
+// beats `name`, and then, of two ALPN routes, the one wins whose protocol the client offered first.
 #pragma once
 
 #include <cstdint>

@@ -17,9 +17,9 @@ using std::chrono::milliseconds;
 
 namespace {
 
-// How long a refused client gets to read why. Closing at once would reset the connection if the client is
-// still sending, and the reset may overtake the answer (RFC 9112, section 9.6).
-constexpr milliseconds linger_timeout{1'000};
+// How long a refused client gets to take the answer and to close. Closing at once would reset the connection
+// if the client is still sending, and the reset may overtake the answer (RFC 9112, section 9.6).
+constexpr milliseconds answer_timeout{5'000};
 
 bool contains(const std::vector<IpPrefix>& prefixes, const IpAddress& address) {
   return std::any_of(prefixes.begin(), prefixes.end(),
@@ -330,7 +330,7 @@ void Session::refuse(Outcome outcome) {
   state_ = State::answering;
   outcome_ = outcome;
   answer_ = refusal.answer;
-  loop().arm(timer_, linger_timeout);
+  loop().arm(timer_, answer_timeout);
   if (answer_.empty()) {
     loop().shutdown(client_send_, client_);
   } else {

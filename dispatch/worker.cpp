@@ -74,7 +74,8 @@ void Worker::finished(Session& session) {
   sessions_.release(&session);
   // A little room first, so that a full house does not pause and resume with every connection that ends.
   const std::size_t room = std::min<std::size_t>(options_.max_sessions / 16, 64);
-  if (paused_ && session_count() + room < options_.max_sessions) resume_accepting();
+  // After a shortage the timer decides: our descriptor may be taken by others before we accept again.
+  if (paused_ && !resume_timer_.is_armed() && session_count() + room < options_.max_sessions) resume_accepting();
   check_drained();
 }
 

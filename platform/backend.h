@@ -31,6 +31,9 @@ namespace portshare {
 /// flight.
 /// - cancel: the op ends soon, `cancelled` or with what had happened already; what it took (a socket, bytes)
 /// is in its result.
+/// - Ops of one socket come back in the order in which the system ended them: a reset is told before the end
+/// of the stream
+///   that a later receive reads in its place.
 /// - One receive and one send (or shutdown) may be in flight per socket; any number of accepts per listener.
 class Backend {
  public:

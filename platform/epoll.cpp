@@ -81,6 +81,7 @@ void EpollBackend::submit_and_wait(OpQueue& queued, OpQueue& done, std::optional
     op->state = Op::State::in_flight;
     submit(*op, done);
   }
+  rest_listeners();
 
   const bool something_done = !done.empty();
   if (something_done && ++turns_without_wait_ <= most_turns_without_wait) return;
@@ -96,6 +97,16 @@ void EpollBackend::submit_and_wait(OpQueue& queued, OpQueue& done, std::optional
   const int count = ::epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), timeout_ms);
   assert(count >= 0 || errno == EINTR);
   for (int i = 0; i < count; ++i) handle(events[static_cast<std::size_t>(i)], done);
+}
+
+void EpollBackend::rest_listeners() {
+  for (const Socket listener : listeners_at_rest_) {
+    Descriptor& descriptor = descriptor_of(listener);
+    if (descriptor.reader || descriptor.interest == 0) continue;
+    ::epoll_ctl(epoll_, EPOLL_CTL_DEL, std::to_underlying(listener), nullptr);
+    descriptor.interest = 0;
+  }
+  listeners_at_rest_.clear();
 }
 
 void EpollBackend::submit(Op& op, OpQueue& done) {
@@ -189,6 +200,8 @@ void EpollBackend::cancel(Op& in_flight) {
       Op** link = &descriptor_of(in_flight.listener).reader;
       while (*link != &in_flight) link = &(*link)->next;
       *link = std::exchange(in_flight.next, nullptr);
+      listeners_at_rest_.push_back(in_flight.listener);
+      rest_listeners();
       settle(in_flight, ECANCELED, ended_);
       return;
     }
@@ -241,16 +254,12 @@ void EpollBackend::handle(const epoll_event& event, OpQueue& done) {
 }
 
 void EpollBackend::handle_listener(Socket listener, Descriptor& descriptor, OpQueue& done) {
-  if (!descriptor.reader) {
-    // Accepting pauses. A level-triggered listener would wake us for ever.
-    ::epoll_ctl(epoll_, EPOLL_CTL_DEL, std::to_underlying(listener), nullptr);
-    descriptor.interest = 0;
-    return;
-  }
+  assert(descriptor.reader);
   // One per turn. That a second one waits as well would be a guess, which costs a call where it is wrong; if
   // one does, the next turn says so.
   Op& op = *descriptor.reader;
   descriptor.reader = std::exchange(op.next, nullptr);
+  if (!descriptor.reader) listeners_at_rest_.push_back(listener);
   if (try_accept(op, done)) return;
   Descriptor& same = descriptor_of(listener);  // accepting may have moved the table
   op.next = std::exchange(same.reader, &op);

@@ -15,9 +15,9 @@ namespace portshare {
 /// of them has to wait; from then on it stays registered, edge-triggered, so that most operations cost
 /// exactly one system call. Listeners are level-triggered and wake one of the workers that wait for them.
 ///
-/// A socket that operations have used must be closed by one, or else its number must not come to a socket
-/// from elsewhere: only close, accept and connect tell the backend that the number means another socket from
-/// now on.
+/// A connection that operations have used must be closed by one: only close, accept and connect tell the
+/// backend that a number means another socket from now on. A listener may be closed by anybody once its
+/// accepts have ended and their turn is over.
 class EpollBackend final : public PosixBackend {
  public:
   /// The errno of what failed.
@@ -56,6 +56,10 @@ class EpollBackend final : public PosixBackend {
   void submit_send(Op& op, OpQueue& done);
   void close(Op& op, OpQueue& done);
 
+  /// Forgets the listeners for which no accept waits any more. A level-triggered one would wake us for ever,
+  /// and it may be closed without our knowing.
+  void rest_listeners();
+
   void handle(const epoll_event& event, OpQueue& done);
   void handle_listener(Socket listener, Descriptor& descriptor, OpQueue& done);
   void handle_connected(Op& op, std::uint32_t events, OpQueue& done);
@@ -69,6 +73,7 @@ class EpollBackend final : public PosixBackend {
   int turns_without_wait_ = 0;
   OpQueue ended_;  // between two turns
   std::vector<Descriptor> descriptors_;
+  std::vector<Socket> listeners_at_rest_;  // whose last accept has ended, unless another one has come since
 };
 
 }  // namespace portshare

@@ -23,7 +23,8 @@ namespace portshare {
 /// it is started.
 class Loop {
  public:
-  explicit Loop(std::unique_ptr<Backend> backend);
+  /// `buffer_limit`: how many buffers may be out at a time, see BufferPool.
+  explicit Loop(std::unique_ptr<Backend> backend, std::size_t buffer_limit = SIZE_MAX);
   Loop(const Loop&) = delete;
   Loop& operator=(const Loop&) = delete;
   /// No operation may be pending.

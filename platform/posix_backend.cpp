@@ -16,7 +16,6 @@
 
 namespace portshare {
 
-using std::chrono::ceil;
 using std::chrono::microseconds;
 using std::chrono::milliseconds;
 

@@ -285,7 +285,7 @@ void SimulatedBackend::give_back(OpQueue& done) {
   std::size_t count = finished_.size();
   if (faults.batch_max < count) count = 1 + random.below(faults.batch_max);
   for (std::size_t i = 0; i < count; ++i) {
-    if (faults.shuffled) std::swap(finished_[i], finished_[i + random.below(finished_.size() - i)]);
+    if (faults.shuffled) bring_forward(i, i + random.below(finished_.size() - i));
     const Token token = finished_[i];
     const InFlight& in_flight = ops_.at(token);
     Op& op = *in_flight.op;
@@ -305,6 +305,17 @@ void SimulatedBackend::give_back(OpQueue& done) {
     finish(op, op.status, done);
   }
   finished_.erase(finished_.begin(), finished_.begin() + static_cast<std::ptrdiff_t>(count));
+}
+
+void SimulatedBackend::bring_forward(std::size_t place, std::size_t drawn) {
+  // Results on one socket keep their order, so the first one of the socket that was drawn goes.
+  const auto at = [&](std::size_t index) { return finished_.begin() + static_cast<std::ptrdiff_t>(index); };
+  const Op& op = *ops_.at(finished_[drawn]).op;
+  const auto chosen = op.socket == Socket::none || op.kind == Op::Kind::accept
+                          ? at(drawn)
+                          : std::find_if(at(place), at(drawn),
+                                         [&](Token token) { return ops_.at(token).op->socket == op.socket; });
+  std::rotate(at(place), chosen, chosen + 1);
 }
 
 void SimulatedBackend::release_slot(Token token, const Op& op) {

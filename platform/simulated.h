@@ -74,6 +74,7 @@ class SimulatedBackend final : public Backend {
   void cancel_now(Token token);
   void ready(Socket socket);
   void give_back(OpQueue& done);
+  void bring_forward(std::size_t place, std::size_t drawn);
   void release_slot(Token token, const Op& op);
   void run_until_something_ends(std::optional<std::chrono::milliseconds> wait);
   [[noreturn]] void report_deadlock();

@@ -17,8 +17,8 @@ struct SimulatedFaults {
   std::chrono::microseconds latency_max{20};
   std::chrono::microseconds completion_delay_max{0};  ///< from when an op could complete to when it does
   std::size_t batch_max = SIZE_MAX;  ///< completions per turn; each turn draws its own number
-  bool shuffled = false;             ///< completions of a batch come in any order
-  std::uint32_t early_return = 0;    ///< a turn ends with nothing before anything happened
+  bool shuffled = false;           ///< completions of a batch come in any order, but for those of one socket
+  std::uint32_t early_return = 0;  ///< a turn ends with nothing before anything happened
 
   // Streams.
   std::size_t send_buffer = std::size_t{256} * 1024;     ///< bytes that a socket takes before its peer does

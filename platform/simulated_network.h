@@ -52,6 +52,9 @@ class SimulatedNetwork {
   Socket listen(SocketAddress address);
   /// What waits in its queue is reset. No accept may be in flight. Loop::close does the same.
   void close_listener(Socket listener);
+  [[nodiscard]] const SocketAddress& listening_address(Socket listener) const {
+    return listeners_.at(listener).address;
+  }
 
   /// How connects to an address go, whoever listens there: a server that is down, unplugged or filtered.
   enum class Reach : std::uint8_t { normal, refused, unreachable, silent };

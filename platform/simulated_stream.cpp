@@ -134,7 +134,10 @@ void SimulatedNetwork::reset_arrives(const SimulatedEndRef& at) {
   at->reset_received = true;
   at->reset_reported_once = happens(faults_.reset_reported_once);
   at->unsent.clear();
-  if (happens(faults_.reset_discards_received)) at->received.clear();
+  if (!at->received.empty() && happens(faults_.reset_discards_received)) {
+    at->received.clear();
+    at->end_received = false;  // or the stream would seem to have ended in order behind the lost bytes
+  }
   ready(at->socket);
 }
 

@@ -38,10 +38,12 @@ FOLDERS = {
     "core": (("core",), ()),
     "platform": (("core", "platform"), None),
     "dispatch": (("core", "platform", "dispatch"), LIBRARIES),
+    "dispatch/demo": (("core", "platform", "dispatch"), LIBRARIES + ("openssl/",)),  # its TLS application
     "bench": (("core", "platform", "bench"), LIBRARIES + ("benchmark/",)),
     "tests": (("core", "platform", "dispatch", "tests"), TEST_LIBRARIES),
     "tests/core": (("core", "tests"), TEST_LIBRARIES),
     "tests/platform": (("core", "platform", "tests"), None),
+    "tests/dispatch/demo": (("core", "platform", "dispatch", "tests"), TEST_LIBRARIES + ("openssl/",)),
     "tests/backend_conformance": (("core", "platform", "tests"), None),
 }
 
@@ -161,6 +163,7 @@ PLANTED = {
     "dispatch includes fcntl": ("dispatch/a.cpp", "#include <fcntl.h>\n"),
     "dispatch includes signal.h": ("dispatch/a.cpp", "#include <signal.h>\n"),
     "dispatch includes poll": ("dispatch/a.cpp", "#include <poll.h>\n"),
+    "dispatch includes openssl": ("dispatch/a.cpp", "#include <openssl/ssl.h>\n"),
     "dispatch includes tests": ("dispatch/a.cpp", '#include "tests/core/cursor_test.cpp"\n'),
     "a test of core includes platform": ("tests/core/a.cpp", '#include "platform/op.h"\n'),
     "a test of core includes sys": ("tests/core/a.cpp", "#include <sys/socket.h>\n"),

@@ -9,6 +9,7 @@
 
 #include "dispatch/commands/check.h"
 #include "dispatch/commands/command_line.h"
+#include "dispatch/commands/demo.h"
 #include "dispatch/commands/explain.h"
 #include "dispatch/commands/run.h"
 #include "dispatch/suggestion.h"
@@ -20,11 +21,12 @@ constexpr std::array commands{
     Command{"run", "run in the foreground", run_command},
     Command{"check", "validate a configuration", check_command},
     Command{"explain", "say which route a connection would take, and why", explain_command},
+    Command{"demo", "show it: sample applications, portshare, and curl lines to try", demo_command},
 };
 
 /// Commands that this version does not have: they get an honest answer rather than a guess at a misspelling.
-constexpr std::array<std::string_view, 10> later_commands{"who",     "probe", "status", "reload", "drain",
-                                                          "upgrade", "top",   "lint",   "exec",   "demo"};
+constexpr std::array<std::string_view, 9> later_commands{"who",     "probe", "status", "reload", "drain",
+                                                         "upgrade", "top",   "lint",   "exec"};
 
 void print_help() {
   fmt::print(

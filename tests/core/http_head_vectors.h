@@ -76,7 +76,7 @@ inline void add_legal_request_lines(std::vector<HttpVector>& vectors) {
                      .host = "b.example",
                      .keep_alive = false});
 
-  const auto absolute = [&](std::string target, std::string_view host, std::string port = "") {
+  const auto absolute = [&](const std::string& target, std::string_view host, std::string port = "") {
     vectors.push_back({.bytes = request_to("GET " + target + " HTTP/1.1", host),
                        .target = target,
                        .host = "b.example",

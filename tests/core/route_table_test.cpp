@@ -48,6 +48,7 @@ RouteRule rule_of(const Matchers& matchers, std::uint32_t line) {
 /// Rules with the lines 1, 2, 3, …
 std::vector<RouteRule> rules_of(const std::vector<Matchers>& list) {
   std::vector<RouteRule> rules;
+  rules.reserve(list.size());
   for (const Matchers& matchers : list)
     rules.push_back(rule_of(matchers, static_cast<std::uint32_t>(rules.size() + 1)));
   return rules;

@@ -200,6 +200,7 @@ TEST_P(EngineLimits, AUnixConnectWaitsForRoomInTheQueue) {
   const TemporaryFolder folder;
   const SocketAddress address{std::nullopt, folder.file("full.sock")};
   const int listener = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  ASSERT_GE(listener, 0);
   sockaddr_storage storage{};
   const socklen_t length = to_system_address(address, storage);
   ASSERT_EQ(::bind(listener, reinterpret_cast<const sockaddr*>(&storage), length), 0);
@@ -263,6 +264,32 @@ TEST_P(EngineLimits, APausedListenerKeepsItsConnections) {
   for (std::size_t i = 0; i < sockets.size(); ++i) start(closes[i], Op::Kind::close, sockets[i]);
   run_until_done(closes.size());
   close_listening_socket(*listener);
+}
+
+TEST_P(EngineLimits, AListenerMayTakeTheNumberOfAnEarlierOne) {
+  use_buffers(SIZE_MAX);
+  for (const bool by_cancelling : {false, true, false}) {
+    const auto listener = open_listening_socket({IpEndpoint::parse("127.0.0.1:0"), ""});
+    ASSERT_TRUE(listener) << listener.error().message;
+    const SocketAddress address = address_of_listening_socket(*listener);
+    Op accept;
+    Op connect;
+    connect.address = &address;
+    start(accept, Op::Kind::accept, *listener);
+    if (by_cancelling) {
+      expect_nothing_ends();
+      cancel(accept);
+      run_until_done(1);
+    } else {
+      start(connect, Op::Kind::connect, Socket::none);
+      run_until_done(2);
+      std::array<Op, 2> closes;
+      start(closes[0], Op::Kind::close, accept.socket);
+      start(closes[1], Op::Kind::close, connect.socket);
+      run_until_done(2);
+    }
+    close_listening_socket(*listener);
+  }
 }
 
 TEST_P(EngineLimits, WakingBeforeTheWaitEndsIt) {

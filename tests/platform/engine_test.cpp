@@ -1,6 +1,5 @@
 #include "platform/engine.h"
 
-#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -13,14 +12,12 @@
 #include <array>
 #include <cerrno>
 #include <cstddef>
-#include <cstdio>
 #include <cstdlib>
+#include <iostream>
 #include <string>
 
 namespace portshare {
 namespace {
-
-using testing::HasSubstr;
 
 // From here on io_uring_setup fails with `error` in this process, as under a container's seccomp filter.
 void forbid_io_uring(std::uint16_t error) {
@@ -36,16 +33,15 @@ void forbid_io_uring(std::uint16_t error) {
     std::abort();
 }
 
-// Prints what probing says under such a filter, in a process of its own.
+// Says on stderr what probing finds under such a filter, in a process of its own.
 [[noreturn]] void print_probe_and_exit(std::uint16_t error) {
   forbid_io_uring(error);
   const auto unavailable = probe_engine(Engine::io_uring);
-  if (!unavailable)
-    std::fputs("available", stderr);
+  if (unavailable)
+    std::cerr << (unavailable->may_fall_back ? "fall back: " : "error: ") << unavailable->reason;
   else
-    std::fprintf(stderr, "%s: %s", unavailable->may_fall_back ? "fall back" : "error",
-                 unavailable->reason.c_str());
-  if (probe_engine(Engine::epoll)) std::fputs(", and epoll is missing", stderr);
+    std::cerr << "available";
+  if (probe_engine(Engine::epoll)) std::cerr << ", and epoll is missing";
   std::exit(0);
 }
 

@@ -10,10 +10,10 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <iostream>
 #include <utility>
 
 #include "platform/address_translation.h"
@@ -41,6 +41,7 @@ int connect_to(const SocketAddress& address) {
   sockaddr_storage storage{};
   const socklen_t length = to_system_address(address, storage);
   const int client = ::socket(storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (client < 0) return -1;
   if (::connect(client, reinterpret_cast<const sockaddr*>(&storage), length) == 0) return client;
   ::close(client);
   return -1;
@@ -202,7 +203,7 @@ TEST(ListeningSocketDeathTest, LowPortsNameTheMissingCapability) {
       {
         if (geteuid() == 0 && setresuid(nobody, nobody, nobody) != 0) std::abort();
         const auto listener = open_listening_socket(tcp("127.0.0.1:1"));
-        if (!listener) std::fputs(listener.error().message.c_str(), stderr);
+        if (!listener) std::cerr << listener.error().message;
         std::exit(!listener && listener.error().status == Status::permission ? 0 : 1);
       },
       testing::ExitedWithCode(0),

@@ -2,12 +2,14 @@
 
 import json
 import os
+import pathlib
 import re
 import signal
 
 from harness.process import Process, run
 
-BINARY = os.environ.get("PORTSHARE_BIN") or "build/release/portshare"
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+BINARY = os.environ.get("PORTSHARE_BIN") or ROOT / "build/release/portshare"
 ENGINE = os.environ.get("PORTSHARE_TEST_ENGINE") or "auto"
 SANITIZER_REPORT = re.compile(r"AddressSanitizer|ThreadSanitizer|LeakSanitizer|runtime error:|Assertion .* failed")
 

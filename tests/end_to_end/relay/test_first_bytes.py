@@ -16,12 +16,13 @@ LONG_ALPN = ["http/1.1"] + [f"{number:03}{'x' * 50}" for number in range(400)]
 
 @pytest.fixture(scope="module")
 def tls_port(module_workshop, certificates):
-    """Routes alpha.test to a real TLS server; everything else would reach a server that does not exist."""
+    """Routes alpha.test, and nothing else, to a real TLS server."""
     server = module_workshop.nginx("alpha.test", certificate=certificates["alpha.test"])
     port = free_port()
     module_workshop.portshare(f"""
 [listener.l]
 bind = ["127.0.0.1:{port}"]
+first_flight_limit = "256KiB"  # the long hello in records of one byte is six times as long
 [[route]]
 sni = ["alpha.test"]
 to = "alpha"

@@ -1,0 +1,46 @@
+// Writes the vectors of the tests as seeds for the fuzz targets: write_seeds FOLDER. The seeds that are kept
+// here are those of them which reach something new: fuzz_NAME -merge=1 tests/fuzz/seeds/fuzz_NAME
+// FOLDER/fuzz_NAME
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <string>
+
+#include "core/byte_view.h"
+#include "tests/core/http_head_vectors.h"
+#include "tests/core/tls_hello_vectors.h"
+
+namespace {
+
+using portshare::ByteView;
+
+constexpr std::size_t max_seed_length = 8192;
+
+void write_seed(const std::filesystem::path& folder, std::size_t number, ByteView bytes) {
+  if (bytes.size() > max_seed_length) return;
+  std::filesystem::create_directories(folder);
+  std::ofstream file(folder / std::to_string(number), std::ios::binary);
+  const std::string_view text = portshare::as_text(bytes);
+  file.write(text.data(), static_cast<std::streamsize>(text.size()));
+}
+
+}  // namespace
+
+int main(int argument_count, char** arguments) {
+  if (argument_count != 2) {
+    std::cerr << "usage: write_seeds FOLDER\n";
+    return 2;
+  }
+  const std::filesystem::path seeds(arguments[1]);
+  std::size_t number = 0;
+  for (const auto& vector : portshare::test::tls_vectors())
+    write_seed(seeds / "fuzz_tls_hello", number++, vector.bytes);
+  number = 0;
+  for (const auto& vector : portshare::test::http_vectors())
+    write_seed(seeds / "fuzz_http_head", number++, portshare::as_bytes(vector.bytes));
+  number = 0;
+  for (const std::string_view opening :
+       {"SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n", "SSH", "SSL-", "GET / HTTP/1.1\r\n"})
+    write_seed(seeds / "fuzz_ssh_banner", number++, portshare::as_bytes(opening));
+  return 0;
+}
