@@ -39,9 +39,8 @@ struct HostAndPort {
 std::expected<std::uint16_t, std::string> parse_port_of(std::string_view text, std::string_view digits,
                                                         std::uint16_t lowest) {
   std::uint16_t port = 0;
-  const char* const end = digits.data() + digits.size();
-  const auto [stop, error] = std::from_chars(digits.data(), end, port);
-  if (error != std::errc{} || stop != end || digits.size() > 5 || port < lowest) {
+  const auto [stop, error] = std::from_chars(digits.data(), digits.data() + digits.size(), port);
+  if (error != std::errc{} || stop != digits.data() + digits.size() || digits.size() > 5 || port < lowest) {
     return std::unexpected(fmt::format("'{}': '{}' is no port ({} to 65535)", text, digits, lowest));
   }
   return port;

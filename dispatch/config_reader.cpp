@@ -117,9 +117,11 @@ std::expected<std::string, std::string> read_whole_file(const std::string& path)
   if (!file) return std::unexpected(std::string(std::strerror(errno)));
   std::string text;
   std::array<char, 65536> chunk;
-  while (const std::size_t count = std::fread(chunk.data(), 1, chunk.size(), file.get())) {
+  std::size_t count = 0;
+  do {
+    count = std::fread(chunk.data(), 1, chunk.size(), file.get());
     text.append(chunk.data(), count);
-  }
+  } while (count == chunk.size());
   if (std::ferror(file.get()) != 0) return std::unexpected(std::string(std::strerror(errno)));
   return text;
 }

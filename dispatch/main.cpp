@@ -1,5 +1,5 @@
-#include <cstdio>
 #include <exception>
+#include <iostream>
 #include <string>
 #include <vector>
 
@@ -11,7 +11,7 @@ int main(int argc, char** argv) {
     return portshare::run_program(std::vector<std::string>(argv + (argc > 0 ? 1 : 0), argv + argc));
   } catch (const std::exception& error) {
     // What throws is the library below us when memory or the disk behind stdout is full.
-    std::fprintf(stderr, "portshare: %s\n", error.what());
+    std::cerr << "portshare: " << error.what() << '\n';
     return portshare::exit_code::failed;
   }
 }
