@@ -1,13 +1,15 @@
 #include "dispatch/acceptor.h"
 
 #include <algorithm>
+#include <cassert>
 
 #include "dispatch/worker.h"
 
 namespace portshare {
 
-Acceptor::Acceptor(Worker& worker, std::uint32_t listener, Socket socket)
-    : worker_(worker), listener_(listener), socket_(socket) {
+Acceptor::Acceptor(Worker& worker, std::uint32_t listener, Socket socket, std::size_t accepts)
+    : worker_(worker), listener_(listener), socket_(socket), accepts_(accepts) {
+  assert(accepts >= 1 && accepts <= most_accepts);
   for (Op& op : ops_) {
     op.set_callback([](Op& done, void* acceptor) { static_cast<Acceptor*>(acceptor)->completed(done); },
                     this);
@@ -16,8 +18,8 @@ Acceptor::Acceptor(Worker& worker, std::uint32_t listener, Socket socket)
 
 void Acceptor::start() {
   accepting_ = true;
-  for (Op& op : ops_) {
-    if (op.is_idle()) worker_.loop().accept(op, socket_);
+  for (std::size_t i = 0; i < accepts_; ++i) {
+    if (ops_[i].is_idle()) worker_.loop().accept(ops_[i], socket_);
   }
 }
 

@@ -16,12 +16,13 @@ class Worker;
 /// socket is borrowed.
 class Acceptor {
  public:
-  Acceptor(Worker& worker, std::uint32_t listener, Socket socket);
+  static constexpr std::size_t most_accepts = 16;
+
+  /// `accepts`: how many to keep in flight, 1 to `most_accepts`; as many connections may still come after
+  /// stop().
+  Acceptor(Worker& worker, std::uint32_t listener, Socket socket, std::size_t accepts);
   Acceptor(const Acceptor&) = delete;
   Acceptor& operator=(const Acceptor&) = delete;
-
-  /// Connections that may still come after stop().
-  static constexpr std::size_t accepts_in_flight = 16;
 
   void start();
   /// Accepts that are in flight are cancelled; a connection that has been accepted by then is still served.
@@ -35,7 +36,8 @@ class Acceptor {
   std::uint32_t listener_;
   Socket socket_;
   bool accepting_ = false;
-  std::array<Op, accepts_in_flight> ops_;
+  std::size_t accepts_;
+  std::array<Op, most_accepts> ops_;
 };
 
 }  // namespace portshare

@@ -53,6 +53,8 @@ struct ListenerConfig {
   std::vector<IpPrefix> deny;
   /// May this source connect at all? `deny` wins over `allow`.
   [[nodiscard]] bool admits(const IpAddress& source) const;
+  bool routes_look_at_source = false;  ///< of any route for this listener; see summarise_rules
+  bool routes_look_at_destination = false;
   std::chrono::milliseconds first_flight_timeout{5'000};  ///< zero: none
   std::size_t first_flight_limit = std::size_t{64} * 1024;
   std::chrono::milliseconds idle_timeout{600'000};  ///< zero: none
@@ -81,8 +83,12 @@ struct Config {
   ServerConfig server;
   std::vector<ListenerConfig> listeners;
   std::vector<BackendConfig> backends;
-  std::vector<RouteRule> rules;  ///< kept for explain; the data path uses `routes`
+  std::vector<RouteRule> rules;  ///< for explain; the data path uses `routes`, and may do without these
   RouteTable routes;
 };
+
+/// Notes at each listener what its rules look at, so that connections are asked for nothing else. Part of
+/// completing a Config.
+void summarise_rules(Config& config);
 
 }  // namespace portshare

@@ -108,6 +108,7 @@ Config read_document(const toml::table& document, DiagnosticList& diagnostics) {
   } else {
     config.routes = build_routes({}, config.listeners.size(), {}, diagnostics);
   }
+  summarise_rules(config);
   warn_about_the_useless(config, coverage, backends, listeners, diagnostics);
   return config;
 }

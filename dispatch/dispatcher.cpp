@@ -75,10 +75,9 @@ std::expected<void, std::string> Dispatcher::bind() {
 }
 
 std::size_t Dispatcher::sessions_per_worker(std::size_t workers) const {
-  // What is not a session: the engines' own descriptors, logs, listening sockets, and connections that are
-  // accepted in the moment in which accepting pauses. The rest is two for each session, the client's socket
-  // and the server's.
-  const std::size_t others = 16 + 4 * workers + sockets_.size() * (1 + workers * Acceptor::accepts_in_flight);
+  // What is not a session: the engines' own descriptors, logs and listening sockets. The rest is two for each
+  // session, the client's socket and the server's.
+  const std::size_t others = 16 + 4 * workers + sockets_.size();
   const std::size_t reserved = std::min(others, descriptor_limit_ / 2);
   return std::max<std::size_t>((descriptor_limit_ - reserved) / 2 / workers, 1);
 }

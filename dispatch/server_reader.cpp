@@ -30,11 +30,12 @@ struct LogTarget {
   const SettingReader& settings;
   LogConfig& log;
 
-  /// A word, or the path of a file. A path has a slash, so that a mistyped word does not become a file.
+  /// A word, or the path of a file. A path has a slash or a dot, so that a mistyped word does not become a
+  /// file.
   void read_access(const Setting& setting) const {
     const auto word = settings.text(setting);
     if (!word) return;
-    if (word->find('/') != std::string_view::npos) {
+    if (word->find_first_of("/.") != std::string_view::npos) {
       log.access = LogConfig::AccessTarget::file;
       log.access_path = *word;
       if (word->ends_with('/')) settings.fault(setting, "is the path of a directory, not of a file");
@@ -48,7 +49,7 @@ struct LogTarget {
     }
     std::string suggestion = suggest(*word, access_targets, &Choice<LogConfig::AccessTarget>::word);
     if (suggestion.empty()) suggestion = fmt::format("; for a file of that name write \"./{}\"", *word);
-    settings.fault(setting, fmt::format("must be \"off\", \"stderr\" or a path with a slash, not '{}'{}",
+    settings.fault(setting, fmt::format("must be \"off\", \"stderr\" or the path of a file, not '{}'{}",
                                         *word, suggestion));
   }
 };

@@ -14,9 +14,11 @@ namespace {
 // none of our sessions' ends tells us.
 constexpr std::chrono::milliseconds retry_accept_after{100};
 
-bool applies_to(const RouteRule& rule, std::uint32_t listener) {
-  return rule.listeners.empty() ||
-         std::find(rule.listeners.begin(), rule.listeners.end(), listener) != rule.listeners.end();
+/// How many accepts each socket keeps in flight. Where there is room for few sessions, few, because the
+/// connections that they take while accepting pauses must find room, too.
+std::size_t accepts_per_socket(std::size_t max_sessions, std::size_t sockets) {
+  return std::clamp<std::size_t>(max_sessions / (4 * std::max<std::size_t>(sockets, 1)), 1,
+                                 Acceptor::most_accepts);
 }
 
 }  // namespace
@@ -29,19 +31,16 @@ Worker::Worker(Loop& loop, const Config& config, const ServerPool& servers,
       options_(std::move(options)),
       round_robin_(servers, options_.index),
       resume_timer_([](void* worker) { static_cast<Worker*>(worker)->resume_accepting(); }, this) {
-  for (std::uint32_t listener = 0; listener < config.listeners.size(); ++listener) {
-    const ListenerConfig& settings = config.listeners[listener];
-    AddressNeeds needs{.source = logs_access() || !settings.allow.empty() || !settings.deny.empty(),
-                       .destination = logs_access()};
-    for (const RouteRule& rule : config.rules) {
-      if (!applies_to(rule, listener)) continue;
-      needs.source = needs.source || !rule.sources.empty();
-      needs.destination = needs.destination || !rule.destinations.empty();
-    }
-    needs_.push_back(needs);
+  for (const ListenerConfig& listener : config.listeners) {
+    const bool has_access_rules = !listener.allow.empty() || !listener.deny.empty();
+    needs_.push_back({.source = logs_access() || has_access_rules || listener.routes_look_at_source,
+                      .destination = logs_access() || listener.routes_look_at_destination});
   }
+  const std::size_t accepts = accepts_per_socket(options_.max_sessions, sockets.size());
+  const std::size_t may_still_come = std::min(accepts * sockets.size(), options_.max_sessions - 1);
+  pause_at_ = options_.max_sessions - may_still_come;
   for (const ListeningSocket& socket : sockets) {
-    acceptors_.push_back(std::make_unique<Acceptor>(*this, socket.listener, socket.socket));
+    acceptors_.push_back(std::make_unique<Acceptor>(*this, socket.listener, socket.socket, accepts));
   }
 }
 
@@ -59,7 +58,7 @@ void Worker::accepted(std::uint32_t listener, Socket client) {
   session->next = first_session_;
   if (first_session_) first_session_->previous = session;
   first_session_ = session;
-  if (session_count() >= options_.max_sessions && !paused_) {
+  if (session_count() >= pause_at_ && !paused_) {
     spdlog::warn(
         "worker {}: accepting is paused: {} connections use up the file descriptors; raise LimitNOFILE",
         options_.index, session_count());
@@ -73,9 +72,9 @@ void Worker::finished(Session& session) {
   (session.previous ? session.previous->next : first_session_) = session.next;
   sessions_.release(&session);
   // A little room first, so that a full house does not pause and resume with every connection that ends.
-  const std::size_t room = std::min<std::size_t>(options_.max_sessions / 16, 64);
+  const std::size_t room = std::min<std::size_t>(pause_at_ / 16, 64);
   // After a shortage the timer decides: our descriptor may be taken by others before we accept again.
-  if (paused_ && !resume_timer_.is_armed() && session_count() + room < options_.max_sessions) resume_accepting();
+  if (paused_ && !resume_timer_.is_armed() && session_count() + room < pause_at_) resume_accepting();
   check_drained();
 }
 
@@ -102,7 +101,7 @@ void Worker::pause_accepting() {
 }
 
 void Worker::resume_accepting() {
-  if (!paused_ || draining_ || session_count() >= options_.max_sessions) return;
+  if (!paused_ || draining_ || session_count() >= pause_at_) return;
   paused_ = false;
   loop_.cancel(resume_timer_);
   spdlog::info("worker {}: accepting is resumed at {} connections", options_.index, session_count());

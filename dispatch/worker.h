@@ -93,6 +93,7 @@ class Worker {
   Pool<FirstFlight> first_flights_;
   Session* first_session_ = nullptr;
   Timer resume_timer_;
+  std::size_t pause_at_;  // sessions; the accepts in flight at that moment fill max_sessions at most
   bool paused_ = false;
   bool draining_ = false;
   std::function<void()> stopped_accepting_;

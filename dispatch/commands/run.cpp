@@ -3,20 +3,25 @@
 #include <fmt/format.h>
 
 #include <cstdio>
+#include <utility>
 
 #include "dispatch/commands/command_line.h"
 #include "dispatch/commands/config_option.h"
 #include "dispatch/commands/serve.h"
 #include "dispatch/dispatcher.h"
 #include "dispatch/error_log.h"
+#include "platform/memory.h"
 #include "platform/signals.h"
 
 namespace portshare {
 namespace {
 
-int run_dispatcher(const Config& config) {
+int run_dispatcher(Config config) {
   block_signals();  // before the first thread, which inherits it
   const ErrorLog error_log(config.server.log.level);
+  // A large file leaves as much memory behind as the routes take.
+  config.rules = {};
+  return_unused_memory();
   const auto dispatcher = Dispatcher::start(config);
   if (!dispatcher) {
     fmt::print(stderr, "portshare: {}\n", dispatcher.error());
@@ -37,9 +42,9 @@ int run_command(std::span<const std::string> arguments) {
        "Runs in the foreground. Prints the line \"ready\" on stderr when every listener is bound."},
       options, arguments);
   if (!values) return values.error();
-  const auto config = load_config(*values);
+  auto config = load_config(*values);
   if (!config) return exit_code::usage;
-  return run_dispatcher(*config);
+  return run_dispatcher(std::move(*config));
 }
 
 }  // namespace portshare

@@ -304,7 +304,7 @@ TEST(ConfigReader, ServerValues) {
           "3:11: error: 'workers' is 1025; it must be 0 to 1024",
           "4:17: error: 'level': unknown value 'verbose'; it is one of \"debug\", \"info\", \"warn\", "
           "\"warning\", \"error\"",
-          "4:37: error: 'access' must be \"off\", \"stderr\" or a path with a slash, not 'of'; did you mean "
+          "4:37: error: 'access' must be \"off\", \"stderr\" or the path of a file, not 'of'; did you mean "
           "'off'?",
           "4:52: error: 'format' must be a string, not an integer"));
 }

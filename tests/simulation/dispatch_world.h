@@ -156,6 +156,7 @@ inline Config dispatch_config(std::size_t backend_count, std::size_t servers_per
   config.rules.push_back(std::move(ssh));
   auto table = RouteTable::build(config.rules, 1);
   config.routes = std::move(*table);
+  summarise_rules(config);
   return config;
 }
 
