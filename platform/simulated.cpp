@@ -298,10 +298,12 @@ void SimulatedBackend::give_back(OpQueue& done) {
     network_.trace(static_cast<std::uint64_t>(network_.now().count()));
     network_.trace(static_cast<std::uint64_t>(op.kind) << 8 | static_cast<std::uint64_t>(op.status));
     network_.trace(std::uint64_t{op.count} << 32 | static_cast<std::uint32_t>(op.socket));
-    if (std::FILE* log = network_.log())
-      std::fprintf(log, "%10lld us  %-8s socket %" PRId32 ": %s, %" PRIu32 " bytes\n",
-                   static_cast<long long>(network_.now().count()), std::string(name_of(op.kind)).c_str(),
-                   static_cast<std::int32_t>(op.socket), std::string(to_string(op.status)).c_str(), op.count);
+    if (std::FILE* log = network_.log()) {
+      [[maybe_unused]] const int written = std::fprintf(
+          log, "%10lld us  %-8s socket %" PRId32 ": %s, %" PRIu32 " bytes\n",
+          static_cast<long long>(network_.now().count()), std::string(name_of(op.kind)).c_str(),
+          static_cast<std::int32_t>(op.socket), std::string(to_string(op.status)).c_str(), op.count);
+    }
     finish(op, op.status, done);
   }
   finished_.erase(finished_.begin(), finished_.begin() + static_cast<std::ptrdiff_t>(count));
@@ -335,9 +337,9 @@ void SimulatedBackend::release_slot(Token token, const Op& op) {
 void SimulatedBackend::report_deadlock() {
   for (const auto& [token, in_flight] : ops_) {
     const Op& op = *in_flight.op;
-    std::fprintf(stderr, "simulation: waits: %s on socket %" PRId32 "\n",
-                 std::string(name_of(op.kind)).c_str(),
-                 static_cast<std::int32_t>(op.kind == Op::Kind::accept ? op.listener : op.socket));
+    const Socket socket = op.kind == Op::Kind::accept ? op.listener : op.socket;
+    SimulatedNetwork::print("simulation: waits: " + std::string(name_of(op.kind)) + " on socket " +
+                            std::to_string(std::to_underlying(socket)) + "\n");
   }
   network_.misuse("the loop waits for ever and nothing is to come");
 }

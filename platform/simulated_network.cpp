@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <cassert>
-#include <cinttypes>
 #include <cstdlib>
+#include <string>
 
 namespace portshare {
 
@@ -56,13 +56,16 @@ SimulatedNetwork::Time SimulatedNetwork::latency() {
 
 // --- Sockets.
 
+void SimulatedNetwork::print(const std::string& text) {
+  // Written before the process aborts, and without a place to report a failure to.
+  [[maybe_unused]] const int written = std::fputs(text.c_str(), stderr);
+}
+
 void SimulatedNetwork::misuse(std::string_view what, Socket socket) const {
-  std::fprintf(stderr, "simulation: %.*s", static_cast<int>(what.size()), what.data());
-  if (socket != Socket::none)
-    std::fprintf(stderr, " (socket %" PRId32 ")", static_cast<std::int32_t>(socket));
-  std::fprintf(stderr, "; seed %" PRIu64 ", %lld us into the run\n", seed_,
-               static_cast<long long>(now_.count()) - 1'000'000);
-  std::fflush(stderr);
+  const std::string where =
+      socket == Socket::none ? "" : " (socket " + std::to_string(std::to_underlying(socket)) + ")";
+  print("simulation: " + std::string(what) + where + "; seed " + std::to_string(seed_) + ", " +
+        std::to_string((now_ - start_of_time).count()) + " us into the run\n");
   std::abort();
 }
 

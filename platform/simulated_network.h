@@ -10,6 +10,7 @@
 #include <map>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -126,8 +127,13 @@ class SimulatedNetwork {
   [[nodiscard]] std::FILE* log() const { return log_; }
   /// Tells what rule the program broke, when, and with what seed to see it again; aborts.
   [[noreturn]] void misuse(std::string_view what, Socket socket = Socket::none) const;
+  /// To stderr.
+  static void print(const std::string& text);
 
  private:
+  // Not zero, so that a clock that was never read shows.
+  static constexpr Time start_of_time = std::chrono::seconds{1};
+
   struct Listener {
     Socket socket;
     SocketAddress address;
@@ -156,7 +162,7 @@ class SimulatedNetwork {
   void deliver(const SimulatedEndRef& from);
   void send_reset(const SimulatedEndRef& from);
   void reset_arrives(const SimulatedEndRef& at);
-  Status report_reset(SimulatedEnd& end);
+  Status report_reset(SimulatedEnd& at);
   std::size_t some_of(std::size_t most, std::uint32_t per_mille);
   void ready(Socket socket) {
     if (socket != Socket::none && on_ready_) on_ready_(socket);
@@ -165,7 +171,7 @@ class SimulatedNetwork {
   const std::uint64_t seed_;
   Random random_;
   SimulatedFaults faults_;
-  Time now_{1'000'000};
+  Time now_ = start_of_time;
   std::vector<Event> events_;  // a heap
   std::uint64_t next_order_ = 0;
   std::map<Socket, Listener> listeners_;

@@ -1,7 +1,6 @@
 #include "tests/backend_conformance/conformance_test.h"
 
 #include <algorithm>
-#include <cstdio>
 #include <cstdlib>
 #include <stdexcept>
 
@@ -39,7 +38,7 @@ void ConformanceTest::turn_until(const std::function<bool()>& done) {
   for (int turn = 0; !done(); ++turn) {
     if (turn == most_turns || loop().now() - last_change > stuck) {
       // There is no way back to the test: ops that are pending lie in its frames.
-      std::fputs("conformance: the loop is stuck or spins\n", stderr);
+      ADD_FAILURE() << "the loop is stuck or spins";
       std::abort();
     }
     loop().run_once(longest_turn);
@@ -97,6 +96,7 @@ std::vector<ConformanceTest::Connection> ConformanceTest::connect_many(Socket li
     keep(connects[i]->op.socket);
     keep(accepts[i]->op.socket);
   }
+  connections.reserve(count);
   // Which accept took which connection is nobody's promise.
   Backend& backend = loop().backend();
   std::ranges::sort(connects, {}, [&](const auto& op) { return backend.local_endpoint(op->op.socket); });

@@ -283,6 +283,7 @@ TEST_P(ConnectionTest, TwoThousandConnectionsWaitWithoutABuffer) {
   EXPECT_EQ(loop().buffers().outstanding(), 0U);
 
   std::vector<std::string> messages;
+  messages.reserve(count);
   std::vector<std::unique_ptr<RecordedOp>> sends;
   for (std::size_t i = 0; i < count; ++i) messages.push_back(pattern(i * 8, 8));
   for (std::size_t i = 0; i < count; ++i) {

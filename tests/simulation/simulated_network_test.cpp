@@ -25,7 +25,7 @@ const SocketAddress server_address{.ip = IpEndpoint{IpAddress::v4({192, 0, 2, 1}
 class SimulatedNetworkTest : public testing::Test {
  protected:
   SimulatedNetworkTest() : listener_(world_.network.listen(server_address)) {}
-  ~SimulatedNetworkTest() override {
+  void TearDown() override {
     close(client_);
     close(server_);
     world_.network.close_listener(listener_);
