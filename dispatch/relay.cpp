@@ -5,32 +5,60 @@
 
 namespace portshare {
 
-void RelayDirection::start(Loop& loop, Socket source, Socket sink) {
+void RelayDirection::open(Socket source, Socket sink, RelayFilter* filter) {
   source_ = source;
   sink_ = sink;
-  loop.receive(receive_, source_);
+  filter_ = filter;
+  paused_ = true;
+  ended_ = false;
 }
 
-void RelayDirection::start_with(Loop& loop, Socket source, Socket sink, ByteView bytes,
-                                std::uint8_t* buffer) {
-  assert(!bytes.empty());
-  source_ = source;
-  sink_ = sink;
+void RelayDirection::give(ByteView bytes, std::uint8_t* buffer) {
+  assert(pending_.empty() && !buffer_);
+  pending_ = bytes;
   buffer_ = buffer;
-  unsent_ = bytes;
-  loop.send(send_, sink_, unsent_);
+}
+
+RelayDirection::Progress RelayDirection::resume(Loop& loop) {
+  paused_ = false;
+  if (!pending_.empty()) return pass_on(loop);
+  if (source_ended_) return Progress::source_ended;
+  if (receive_.is_idle()) loop.receive(receive_, source_);
+  return Progress::running;
+}
+
+void RelayDirection::read_ahead(Loop& loop) {
+  assert(paused_);
+  if (pending_.empty() && !source_ended_ && receive_.is_idle()) loop.receive(receive_, source_);
 }
 
 RelayDirection::Progress RelayDirection::received(Loop& loop) {
   if (!receive_.succeeded()) return Progress::source_failed;
   if (receive_.count == 0) {
-    loop.shutdown(send_, sink_);
+    source_ended_ = true;
+    return Progress::source_ended;
+  }
+  if (kept_.empty()) {
+    pending_ = receive_.received();
+    buffer_ = receive_.take_buffer();
+  } else {
+    const ByteView bytes = receive_.received();
+    kept_.insert(kept_.end(), bytes.begin(), bytes.end());
+    loop.buffers().release(receive_.take_buffer());
+    pending_ = kept_;
+  }
+  return paused_ ? Progress::running : pass_on(loop);
+}
+
+RelayDirection::Progress RelayDirection::pass_on(Loop& loop) {
+  const auto result = filter_ ? filter_->inspect(pending_) : RelayFilter::Result{.count = pending_.size()};
+  then_ = result.action;
+  unsent_ = pending_.first(result.count);
+  if (!unsent_.empty()) {
+    loop.send(send_, sink_, unsent_);
     return Progress::running;
   }
-  unsent_ = receive_.received();
-  buffer_ = receive_.take_buffer();
-  loop.send(send_, sink_, unsent_);
-  return Progress::running;
+  return proceed(loop);
 }
 
 RelayDirection::Progress RelayDirection::sent(Loop& loop) {
@@ -40,18 +68,50 @@ RelayDirection::Progress RelayDirection::sent(Loop& loop) {
     return Progress::ended;
   }
   unsent_ = unsent_.subspan(send_.count);
-  if (has_unsent()) {
-    loop.send(send_, sink_, unsent_);
-    return Progress::running;
+  pending_ = pending_.subspan(send_.count);
+  if (!has_unsent()) return proceed(loop);
+  loop.send(send_, sink_, unsent_);
+  return Progress::running;
+}
+
+RelayDirection::Progress RelayDirection::proceed(Loop& loop) {
+  // What is left needs more behind it, or has to wait: it is kept outside of the buffer, which others can use meanwhile.
+  keep(loop);
+  switch (then_) {
+    case RelayFilter::Action::go_on: break;
+    case RelayFilter::Action::pause: paused_ = true; return Progress::paused;
+    case RelayFilter::Action::malformed: return Progress::malformed;
   }
-  release(loop);
+  if (source_ended_) return Progress::source_ended;
   loop.receive(receive_, source_);
   return Progress::running;
 }
 
-void RelayDirection::release(Loop& loop) {
-  unsent_ = {};
+void RelayDirection::keep(Loop& loop) {
+  if (pending_.empty()) {
+    kept_.clear();
+  } else if (pending_.size() != kept_.size()) {
+    kept_ = std::vector<std::uint8_t>(pending_.begin(), pending_.end());
+    pending_ = kept_;
+  }
+  give_buffer_back(loop);
+}
+
+void RelayDirection::insert(Loop& loop, std::size_t offset, ByteView text) {
+  assert(!has_unsent());
+  keep(loop);
+  kept_.insert(kept_.begin() + static_cast<std::ptrdiff_t>(offset), text.begin(), text.end());
+  pending_ = kept_;
+}
+
+void RelayDirection::give_buffer_back(Loop& loop) {
   if (buffer_) loop.buffers().release(std::exchange(buffer_, nullptr));
+}
+
+void RelayDirection::release(Loop& loop) {
+  unsent_ = pending_ = {};
+  kept_ = {};
+  give_buffer_back(loop);
 }
 
 }  // namespace portshare

@@ -1,15 +1,39 @@
 // Carries bytes from one socket to another, in one direction.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <vector>
 
 #include "core/byte_view.h"
 #include "platform/loop.h"
 
 namespace portshare {
 
-/// One direction of a relayed connection. It receives, sends all of that, and only then receives again, so a
-/// peer which does not read stops the other one from sending, and nothing is buffered beyond one buffer. An
+/// Looks at what a direction has received before it goes on, and says where it has to stop: at the borders of messages.
+class RelayFilter {
+ public:
+  enum class Action : std::uint8_t {
+    go_on,     ///< more bytes are needed, or welcome
+    pause,     ///< go no further until RelayDirection::resume
+    malformed  ///< what is not counted must not be passed on, ever
+  };
+  struct Result {
+    std::size_t count = 0;  ///< so many bytes from the front may go on
+    Action action = Action::go_on;
+  };
+
+  RelayFilter() = default;
+  RelayFilter(const RelayFilter&) = delete;
+  RelayFilter& operator=(const RelayFilter&) = delete;
+  virtual ~RelayFilter() = default;
+
+  /// `bytes`: what was received and has not been counted yet, at least one byte; uncounted bytes are shown again.
+  virtual Result inspect(ByteView bytes) = 0;
+};
+
+/// One direction of a relayed connection. It receives, sends all of that, and only then receives again, so a peer which
+/// does not read stops the other one from sending, and nothing is buffered beyond one buffer and what a filter holds back. An
 /// end of the stream is passed on once everything before it has been sent.
 ///
 /// The ops belong to the session, which calls received() and sent() from their callbacks.
@@ -17,6 +41,9 @@ class RelayDirection {
  public:
   enum class Progress : std::uint8_t {
     running,
+    paused,         ///< by the filter; everything before has been sent
+    malformed,      ///< says the filter; everything before has been sent
+    source_ended,   ///< the end of the stream has come: pass it on with end(), or close
     ended,          ///< the end of the stream was passed on
     source_failed,  ///< the socket that is read
     sink_failed,    ///< the socket that is written
@@ -25,28 +52,54 @@ class RelayDirection {
   /// `receive` works on the source, `send` on the sink.
   RelayDirection(Op& receive, Op& send) : receive_(receive), send_(send) {}
 
-  /// Starts with what the source is going to send.
-  void start(Loop& loop, Socket source, Socket sink);
-  /// Starts with bytes that were received before. They live in `buffer`, a buffer of the loop's pool that now
-  /// belongs to this object, or if that is null somewhere else until has_unsent() is false.
-  void start_with(Loop& loop, Socket source, Socket sink, ByteView bytes, std::uint8_t* buffer);
+  /// Sets both ends; a filter, which must outlive its use, or null: everything goes on.
+  void open(Socket source, Socket sink, RelayFilter* filter = nullptr);
+  void set_filter(RelayFilter* filter) { filter_ = filter; }
+
+  /// Takes over bytes that were received before, in `buffer` of the loop's pool, or if that is null in memory that lives until
+  /// they are sent. To be called before resume().
+  void give(ByteView bytes, std::uint8_t* buffer);
+
+  /// Begins, or goes on after a pause.
+  Progress resume(Loop& loop);
+  /// In a pause: receives one buffer ahead, so that the source's end or failure is noticed.
+  void read_ahead(Loop& loop);
+  /// Passes the end of the stream on.
+  void end(Loop& loop) { loop.shutdown(send_, sink_); }
 
   Progress received(Loop& loop);
   Progress sent(Loop& loop);
 
   [[nodiscard]] bool has_unsent() const { return !unsent_.empty(); }
   [[nodiscard]] bool has_ended() const { return ended_; }
+  [[nodiscard]] bool source_has_ended() const { return source_ended_; }
+  [[nodiscard]] bool is_paused() const { return paused_; }
+  /// Received, and not sent yet.
+  [[nodiscard]] ByteView pending() const { return pending_; }
+  /// Puts `text` into pending() at `offset`.
+  void insert(Loop& loop, std::size_t offset, ByteView text);
 
-  /// Gives the buffer back. Both ops are idle.
+  /// Gives everything back that is held. Both ops are idle.
   void release(Loop& loop);
 
  private:
+  Progress pass_on(Loop& loop);
+  Progress proceed(Loop& loop);
+  void keep(Loop& loop);
+  void give_buffer_back(Loop& loop);
+
   Op& receive_;
   Op& send_;
   Socket source_ = Socket::none;
   Socket sink_ = Socket::none;
+  RelayFilter* filter_ = nullptr;
   std::uint8_t* buffer_ = nullptr;
-  ByteView unsent_;
+  ByteView pending_;  // in buffer_, in kept_ or in the memory of whoever gave it
+  ByteView unsent_;   // the front of pending_
+  std::vector<std::uint8_t> kept_;
+  RelayFilter::Action then_ = RelayFilter::Action::go_on;  // when unsent_ has been sent
+  bool paused_ = true;
+  bool source_ended_ = false;
   bool ended_ = false;
 };
 
