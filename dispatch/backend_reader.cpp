@@ -187,7 +187,7 @@ constexpr std::array backend_keys{
         }},
     Key{"forwarded",
         [](BackendTarget& target, const Setting& setting) {
-          if (target.settings.boolean(setting).value_or(false)) target.settings.not_supported_yet(setting);
+          target.backend.forwarded = target.settings.boolean(setting).value_or(false);
         }},
     Key{"transparent",
         [](BackendTarget& target, const Setting& setting) {

@@ -76,6 +76,7 @@ struct BackendConfig {
   std::vector<ServerAddress> servers;
   std::chrono::milliseconds connect_timeout{3'000};
   std::uint32_t retries = 2;
+  bool forwarded = false;  ///< HTTP/1: tell the server the client's address in X-Forwarded-For and Forwarded
 };
 
 struct Config {

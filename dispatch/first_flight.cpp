@@ -40,13 +40,12 @@ FirstFlight::Progress FirstFlight::recognise() {
     may_be_tls_ = false;
   }
   if (listener_.accepts_http && may_be_http_) {
-    HttpHead head;
-    const Verdict verdict = http_reader_.read(bytes_, head);
-    if (verdict == Verdict::recognised && head.has_host) {
-      name_ = head.host;
+    const Verdict verdict = http_reader_.read(bytes_, http_head_);
+    if (verdict == Verdict::recognised && http_head_.has_host) {
+      name_ = http_head_.host;
       has_name_ = true;
     }
-    if (verdict != Verdict::not_mine) return finish(Protocol::http, verdict, head.length);
+    if (verdict != Verdict::not_mine) return finish(Protocol::http, verdict, http_head_.length);
     may_be_http_ = false;
   }
   if (listener_.accepts_ssh) {

@@ -42,6 +42,8 @@ class FirstFlight {
 
   /// Who claims the bytes, also while incomplete or malformed; `any` if nobody does.
   [[nodiscard]] Protocol protocol() const { return protocol_; }
+  /// The head of a complete HTTP/1 request. Its views point into bytes().
+  [[nodiscard]] const HttpHead& http_head() const { return http_head_; }
   /// Fills what the client said into `query`: protocol, name and ALPN. Views into this object and bytes().
   void describe(RouteQuery& query) const;
 
@@ -58,6 +60,7 @@ class FirstFlight {
   bool may_be_http_ = true;
   TlsHelloReader tls_reader_;
   HttpHeadReader http_reader_;
+  HttpHead http_head_;
   bool has_name_ = false;
   HostName name_;
   ByteView alpn_;

@@ -11,9 +11,12 @@ constexpr std::size_t response_head_limit = std::size_t{256} * 1024;
 
 RelayFilter::Action action_of(HttpBody::Progress progress) {
   switch (progress) {
-    case HttpBody::Progress::more: return RelayFilter::Action::go_on;
-    case HttpBody::Progress::complete: return RelayFilter::Action::pause;
-    case HttpBody::Progress::malformed: break;
+    case HttpBody::Progress::more:
+      return RelayFilter::Action::go_on;
+    case HttpBody::Progress::complete:
+      return RelayFilter::Action::pause;
+    case HttpBody::Progress::malformed:
+      break;
   }
   return RelayFilter::Action::malformed;
 }
@@ -23,14 +26,17 @@ RelayFilter::Action action_of(HttpBody::Progress progress) {
 RelayFilter::Result HttpRequestFilter::inspect(ByteView bytes) {
   std::size_t passed = 0;
   switch (stage_) {
-    case Stage::head: return inspect_head(bytes);
-    case Stage::head_read: return {.count = 0, .action = Action::pause};
+    case Stage::head:
+      return inspect_head(bytes);
+    case Stage::head_read:
+      return {.count = 0, .action = Action::pause};
     case Stage::head_passing:
       assert(bytes.size() >= head_length_);
       passed = head_length_;
       stage_ = Stage::body;
       break;
-    case Stage::body: break;
+    case Stage::body:
+      break;
   }
   const auto consumed = body_.consume(bytes.subspan(passed));
   if (consumed.progress == HttpBody::Progress::complete) {
@@ -47,10 +53,11 @@ RelayFilter::Result HttpRequestFilter::inspect_head(ByteView bytes) {
       return {.count = 0, .action = too_large_ ? Action::malformed : Action::go_on};
     case Verdict::recognised:
       too_large_ = head_.length > head_limit_;
-      stage_ = Stage::head_read;
+      take_head(head_);
       return {.count = 0, .action = too_large_ ? Action::malformed : Action::pause};
     case Verdict::not_mine:  // it was HTTP before, so this is a broken request
-    case Verdict::malformed: break;
+    case Verdict::malformed:
+      break;
   }
   return {.count = 0, .action = Action::malformed};
 }
@@ -58,6 +65,9 @@ RelayFilter::Result HttpRequestFilter::inspect_head(ByteView bytes) {
 void HttpRequestFilter::take_head(const HttpHead& head) {
   assert(stage_ == Stage::head);
   head_ = head;
+  context_ = HttpResponseContext::of(head);
+  // HTTP/2 has a door of its own here. Behind this one its requests would pass unseen.
+  if (head.upgrade_to_http2) context_.to_upgrade = false;
   stage_ = Stage::head_read;
 }
 
@@ -78,9 +88,11 @@ RelayFilter::Result HttpResponseFilter::inspect(ByteView bytes) {
         if (rest.size() >= response_head_limit) return {.count = passed, .action = Action::malformed};
         untouched_ = untouched_ && passed == 0;
         return {.count = passed, .action = Action::go_on};
-      case Verdict::recognised: break;
+      case Verdict::recognised:
+        break;
       case Verdict::not_mine:
-      case Verdict::malformed: return {.count = passed, .action = Action::malformed};
+      case Verdict::malformed:
+        return {.count = passed, .action = Action::malformed};
     }
     passed += head_.length;
     reader_ = HttpResponseHeadReader(context_);

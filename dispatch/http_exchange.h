@@ -11,8 +11,9 @@
 
 namespace portshare {
 
-/// Follows the requests of a client. Pauses before each request, when its head is complete and has to be routed, and behind
-/// each, until the response to it has passed: no request goes on while an earlier one is under way.
+/// Follows the requests of a client. Pauses before each request, when its head is complete and has to be
+/// routed, and behind each, until the response to it has passed: no request goes on while an earlier one is
+/// under way.
 class HttpRequestFilter final : public RelayFilter {
  public:
   /// `head_limit`: the longest head, in bytes.
@@ -22,9 +23,11 @@ class HttpRequestFilter final : public RelayFilter {
 
   /// A request whose head is at the front of the pending bytes. Until forward() is called, inspect() pauses.
   [[nodiscard]] bool has_head() const { return stage_ == Stage::head_read; }
-  /// Valid while has_head(); its views only as long as the pending bytes stay where they are.
+  /// Valid while has_head(). Its views are not: the bytes move.
   [[nodiscard]] const HttpHead& head() const { return head_; }
-  /// Takes over a head that was read elsewhere.
+  /// How the response to it is to be read.
+  [[nodiscard]] const HttpResponseContext& context() const { return context_; }
+  /// Takes over a head that was read elsewhere, at the front of the bytes to come.
   void take_head(const HttpHead& head);
   /// Lets the request go, to which `inserted` bytes were added within the head.
   void forward(std::size_t inserted);
@@ -44,12 +47,13 @@ class HttpRequestFilter final : public RelayFilter {
   bool too_large_ = false;
   HttpHeadReader reader_;
   HttpHead head_;
+  HttpResponseContext context_;
   std::size_t head_length_ = 0;  // with what was inserted
   HttpBody body_ = HttpBody::none();
 };
 
-/// Follows the responses of a server, for each request one final response and any number of interim ones before it. Pauses
-/// behind the final one.
+/// Follows the responses of a server, for each request one final response and any number of interim ones
+/// before it. Pauses behind the final one.
 class HttpResponseFilter final : public RelayFilter {
  public:
   Result inspect(ByteView bytes) override;
@@ -63,7 +67,9 @@ class HttpResponseFilter final : public RelayFilter {
   /// The final response has passed whole; or nothing was expected yet.
   [[nodiscard]] bool is_complete() const { return stage_ == Stage::complete; }
   /// From here on both directions carry another protocol.
-  [[nodiscard]] bool is_tunnel() const { return is_complete() && head_.body == HttpResponseHead::Body::tunnel; }
+  [[nodiscard]] bool is_tunnel() const {
+    return is_complete() && head_.body == HttpResponseHead::Body::tunnel;
+  }
   /// Nothing of a response to the present request has passed.
   [[nodiscard]] bool is_untouched() const { return untouched_; }
   /// The server may end its stream here without cutting a response off.
@@ -86,7 +92,8 @@ struct HttpExchange {
 
   HttpRequestFilter requests;
   HttpResponseFilter responses;
-  bool client_keeps_alive = false;  ///< of the request under way
+  std::size_t requests_to_server = 0;  ///< over the present connection to a server
+  bool head_is_partial = false;        ///< some of a head has come, and its deadline runs
 };
 
 }  // namespace portshare

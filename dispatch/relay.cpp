@@ -75,12 +75,17 @@ RelayDirection::Progress RelayDirection::sent(Loop& loop) {
 }
 
 RelayDirection::Progress RelayDirection::proceed(Loop& loop) {
-  // What is left needs more behind it, or has to wait: it is kept outside of the buffer, which others can use meanwhile.
+  // What is left needs more behind it, or has to wait: it is kept outside of the buffer, which others can use
+  // meanwhile.
   keep(loop);
   switch (then_) {
-    case RelayFilter::Action::go_on: break;
-    case RelayFilter::Action::pause: paused_ = true; return Progress::paused;
-    case RelayFilter::Action::malformed: return Progress::malformed;
+    case RelayFilter::Action::go_on:
+      break;
+    case RelayFilter::Action::pause:
+      paused_ = true;
+      return Progress::paused;
+    case RelayFilter::Action::malformed:
+      return Progress::malformed;
   }
   if (source_ended_) return Progress::source_ended;
   loop.receive(receive_, source_);
@@ -106,6 +111,11 @@ void RelayDirection::insert(Loop& loop, std::size_t offset, ByteView text) {
 
 void RelayDirection::give_buffer_back(Loop& loop) {
   if (buffer_) loop.buffers().release(std::exchange(buffer_, nullptr));
+}
+
+void RelayDirection::reset(Loop& loop) {
+  release(loop);
+  source_ended_ = false;
 }
 
 void RelayDirection::release(Loop& loop) {

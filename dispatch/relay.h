@@ -10,7 +10,8 @@
 
 namespace portshare {
 
-/// Looks at what a direction has received before it goes on, and says where it has to stop: at the borders of messages.
+/// Looks at what a direction has received before it goes on, and says where it has to stop: at the borders of
+/// messages.
 class RelayFilter {
  public:
   enum class Action : std::uint8_t {
@@ -28,13 +29,14 @@ class RelayFilter {
   RelayFilter& operator=(const RelayFilter&) = delete;
   virtual ~RelayFilter() = default;
 
-  /// `bytes`: what was received and has not been counted yet, at least one byte; uncounted bytes are shown again.
+  /// `bytes`: what was received and has not been counted yet, at least one byte; uncounted bytes are shown
+  /// again.
   virtual Result inspect(ByteView bytes) = 0;
 };
 
-/// One direction of a relayed connection. It receives, sends all of that, and only then receives again, so a peer which
-/// does not read stops the other one from sending, and nothing is buffered beyond one buffer and what a filter holds back. An
-/// end of the stream is passed on once everything before it has been sent.
+/// One direction of a relayed connection. It receives, sends all of that, and only then receives again, so a
+/// peer which does not read stops the other one from sending, and nothing is buffered beyond one buffer and
+/// what a filter holds back. An end of the stream is passed on once everything before it has been sent.
 ///
 /// The ops belong to the session, which calls received() and sent() from their callbacks.
 class RelayDirection {
@@ -56,8 +58,8 @@ class RelayDirection {
   void open(Socket source, Socket sink, RelayFilter* filter = nullptr);
   void set_filter(RelayFilter* filter) { filter_ = filter; }
 
-  /// Takes over bytes that were received before, in `buffer` of the loop's pool, or if that is null in memory that lives until
-  /// they are sent. To be called before resume().
+  /// Takes over bytes that were received before, in `buffer` of the loop's pool, or if that is null in memory
+  /// that lives until they are sent. To be called before resume().
   void give(ByteView bytes, std::uint8_t* buffer);
 
   /// Begins, or goes on after a pause.
@@ -81,6 +83,8 @@ class RelayDirection {
 
   /// Gives everything back that is held. Both ops are idle.
   void release(Loop& loop);
+  /// Forgets the source, too, as if it had never been opened. Both ops are idle.
+  void reset(Loop& loop);
 
  private:
   Progress pass_on(Loop& loop);

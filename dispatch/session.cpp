@@ -39,7 +39,7 @@ Session::Session(Worker& worker, std::uint32_t listener, Socket client)
       downstream_(server_receive_, client_send_),
       client_(client),
       listener_(listener),
-      accepted_at_(worker.loop().now()) {}
+      started_at_(worker.loop().now()) {}
 
 Loop& Session::loop() const {
   return worker_.loop();
@@ -57,8 +57,10 @@ void Session::client_received(Op& op) {
     case State::first_flight:
       return read_first_flight(op);
     case State::connecting:
-      std::abort();  // nothing is received before the server is there
+    case State::switching:
+      std::abort();  // nothing is received while there is no server
     case State::relaying:
+      if (op.count > 0 && !std::exchange(is_record_open_, true)) started_at_ = loop().now();
       return relayed(upstream_, received_by(upstream_, op));
     case State::answering:
     case State::lingering:
@@ -85,6 +87,7 @@ void Session::client_sent(Op& op) {
       return close_when_quiet();
     case State::first_flight:
     case State::connecting:
+    case State::switching:
     case State::lingering:
     case State::closing:
       std::abort();
@@ -92,11 +95,23 @@ void Session::client_sent(Op& op) {
 }
 
 void Session::server_received(Op& op) {
-  if (op.kind == Op::Kind::close) return closed();
   if (state_ == State::relaying) return relayed(downstream_, received_by(downstream_, op));
-  assert(state_ == State::terminating);
   if (std::uint8_t* unread = op.take_buffer()) loop().buffers().release(unread);
-  close_when_quiet();
+  switch (state_) {
+    case State::switching:
+      return op.kind == Op::Kind::close ? connect_to(next_backend_) : switch_server();
+    case State::answering:
+    case State::lingering:
+      return;  // the server is no longer listened to
+    case State::terminating:
+      return close_when_quiet();
+    case State::closing:
+      return closed();
+    case State::first_flight:
+    case State::connecting:
+    case State::relaying:
+      std::abort();
+  }
 }
 
 void Session::server_sent(Op& op) {
@@ -107,11 +122,13 @@ void Session::server_sent(Op& op) {
       return connected(op);
     case State::relaying:
       return relayed(upstream_, upstream_.sent(loop()));
+    case State::answering:
+    case State::lingering:
+      return;
     case State::terminating:
       return close_when_quiet();
     case State::first_flight:
-    case State::answering:
-    case State::lingering:
+    case State::switching:
     case State::closing:
       std::abort();
   }
@@ -124,7 +141,9 @@ void Session::timer_fired() {
     case State::connecting:
       return loop().cancel(server_send_);
     case State::relaying:
-      return check_idle();
+      return exchange_ && exchange_->head_is_partial ? refuse(Outcome::timeout) : check_idle();
+    case State::switching:
+      return;  // about to connect, which has its own deadline
     case State::answering:
     case State::lingering:
       return terminate(outcome_, CloseMode::orderly);
@@ -176,7 +195,7 @@ void Session::read_first_flight(Op& op) {
     case FirstFlight::Progress::complete:
       break;
   }
-  first_flight_time_ = loop().now() - accepted_at_;
+  first_flight_time_ = loop().now() - started_at_;
   first_bytes_ = first_flight_->bytes();
   if (first_flight_->keeps_bytes()) loop().buffers().release(std::exchange(first_buffer_, nullptr));
   route();
@@ -194,19 +213,28 @@ void Session::route() {
   query.destination = destination_;
   if (source_) query.source = source_->address;
   if (first_flight_) first_flight_->describe(query);
-  if (worker_.logs_access()) remember_names(query);
-  const Route* route = worker_.config().routes.find(listener_, query);
-  if (first_buffer_) release_first_flight();  // the buffer has all bytes, and the names are copied
-  if (route) {
-    route_line_ = route->line;
-    return route->backend == RouteRule::reject ? refuse(Outcome::rejected) : connect_to(route->backend);
+  if (protocol_ == Protocol::http) {
+    exchange_ = worker_.exchanges().make(listener().first_flight_limit);
+    exchange_->requests.take_head(first_flight_->http_head());
   }
-  if (listener().default_backend) return connect_to(*listener().default_backend);
-  refuse(Outcome::no_route);
+  if (worker_.logs_access()) remember_names(query);
+  const auto backend = find_backend(query);
+  if (first_buffer_) release_first_flight();  // the buffer has all bytes, and the names are copied
+  if (backend) connect_to(*backend);
+}
+
+std::optional<std::uint32_t> Session::find_backend(const RouteQuery& query) {
+  const Route* route = worker_.config().routes.find(listener_, query);
+  if (route) route_line_ = route->line;
+  if (route && route->backend != RouteRule::reject) return route->backend;
+  if (!route && listener().default_backend) return listener().default_backend;
+  refuse(route ? Outcome::rejected : Outcome::no_route);
+  return std::nullopt;
 }
 
 void Session::remember_names(const RouteQuery& query) {
   name_ = query.name;
+  alpn_.clear();
   for (Cursor list(query.alpn); const auto protocol = list.read_vector8();) {
     if (!alpn_.empty()) alpn_.push_back(',');
     alpn_.append(as_text(*protocol));
@@ -252,17 +280,30 @@ void Session::connected(Op& op) {
 void Session::start_relay() {
   state_ = State::relaying;
   last_activity_ = loop().now();
+  watch_idleness();
+  upstream_.open(client_, server_, exchange_ ? &exchange_->requests : nullptr);
+  downstream_.open(server_, client_, exchange_ ? &exchange_->responses : nullptr);
+  if (!first_bytes_.empty()) {
+    upstream_.give(std::exchange(first_bytes_, {}), std::exchange(first_buffer_, nullptr));
+  }
+  if (exchange_) {
+    exchange_->requests_to_server = 0;
+    return forward_request();
+  }
+  resume_both();
+}
+
+void Session::watch_idleness() {
   if (listener().idle_timeout > milliseconds{0}) {
     loop().arm(timer_, listener().idle_timeout);
   } else {
     loop().cancel(timer_);
   }
-  if (first_bytes_.empty()) {
-    upstream_.start(loop(), client_, server_);
-  } else {
-    upstream_.start_with(loop(), client_, server_, first_bytes_, std::exchange(first_buffer_, nullptr));
-  }
-  downstream_.start(loop(), server_, client_);
+}
+
+void Session::resume_both() {
+  if (upstream_.is_paused()) relayed(upstream_, upstream_.resume(loop()));
+  if (state_ == State::relaying && downstream_.is_paused()) relayed(downstream_, downstream_.resume(loop()));
 }
 
 RelayDirection::Progress Session::received_by(RelayDirection& direction, const Op& op) {
@@ -275,30 +316,48 @@ RelayDirection::Progress Session::received_by(RelayDirection& direction, const O
 void Session::relayed(RelayDirection& direction, RelayDirection::Progress progress) {
   last_activity_ = loop().now();
   const bool is_upstream = &direction == &upstream_;
-  RelayDirection& other = is_upstream ? downstream_ : upstream_;
+  if (is_upstream && first_flight_ && !upstream_.has_unsent()) release_first_flight();
   switch (progress) {
     case RelayDirection::Progress::running:
-      if (is_upstream && first_flight_ && !upstream_.has_unsent()) release_first_flight();
+      if (exchange_ && is_upstream) watch_partial_head();
       return;
-    case RelayDirection::Progress::ended:
+    case RelayDirection::Progress::source_ended:
+      if (!exchange_) return direction.end(loop());
+      return is_upstream ? client_ended() : server_ended();
+    case RelayDirection::Progress::ended: {
+      const RelayDirection& other = is_upstream ? downstream_ : upstream_;
       if (other.has_ended()) terminate(Outcome::ok, CloseMode::orderly);
       return;
-    case RelayDirection::Progress::source_failed: {
-      if (failed_) return terminate(*failed_, CloseMode::reset);
-      const Status status = is_upstream ? client_receive_.status : server_receive_.status;
-      if (is_shortage(status)) return terminate(Outcome::unavailable, CloseMode::reset);
-      return terminate(is_upstream ? Outcome::client_reset : Outcome::server_reset, CloseMode::reset);
     }
+    case RelayDirection::Progress::source_failed:
+      return source_failed(is_upstream);
     case RelayDirection::Progress::sink_failed:
-      // The side that no longer takes bytes may have sent some that are still on their way: a server that
-      // answers early and closes, say. The other direction carries them until it reaches the failure itself.
-      direction.release(loop());
-      if (failed_) return terminate(*failed_, CloseMode::reset);
-      failed_ = is_upstream ? Outcome::server_reset : Outcome::client_reset;
-      // What it had sent has been passed on to its end, and must not be taken back by a reset.
-      if (other.has_ended()) terminate(*failed_, CloseMode::orderly);
-      return;
+      return sink_failed(direction, is_upstream);
+    case RelayDirection::Progress::paused:
+      return is_upstream ? request_paused() : response_paused();
+    case RelayDirection::Progress::malformed:
+      return is_upstream ? request_malformed() : response_malformed();
   }
+}
+
+void Session::source_failed(bool is_upstream) {
+  if (failed_) return terminate(*failed_, CloseMode::reset);
+  const Status status = is_upstream ? client_receive_.status : server_receive_.status;
+  if (is_shortage(status)) return terminate(Outcome::unavailable, CloseMode::reset);
+  terminate(is_upstream ? Outcome::client_reset : Outcome::server_reset, CloseMode::reset);
+}
+
+void Session::sink_failed(RelayDirection& direction, bool is_upstream) {
+  // The side that no longer takes bytes may have sent some that are still on their way: a server that answers
+  // early and closes, say. The other direction carries them until it reaches the failure itself.
+  direction.release(loop());
+  if (failed_) return terminate(*failed_, CloseMode::reset);
+  failed_ = is_upstream ? Outcome::server_reset : Outcome::client_reset;
+  // What it had sent has been passed on to its end, and must not be taken back by a reset.
+  const RelayDirection& other = is_upstream ? downstream_ : upstream_;
+  if (other.has_ended()) return terminate(*failed_, CloseMode::orderly);
+  // Between its messages the other direction would wait for something that cannot come.
+  if (other.is_paused()) terminate(*failed_, CloseMode::reset);
 }
 
 void Session::check_idle() {
@@ -312,15 +371,27 @@ void Session::check_idle() {
   terminate(Outcome::idle, truncates ? CloseMode::reset : CloseMode::orderly);
 }
 
+void Session::drain() {
+  const bool is_idle = state_ == State::relaying && exchange_ && exchange_->responses.is_complete() &&
+                       exchange_->requests.is_between_requests() && upstream_.pending().empty();
+  if (is_idle) terminate(Outcome::ok, CloseMode::orderly);
+}
+
 // --- Refusals ---
 
 void Session::refuse(Outcome outcome) {
   const Refusal refusal = refusal_for(protocol_, outcome);
   if (refusal.reset) return terminate(outcome, CloseMode::reset);
   release_first_bytes();
+  say_goodbye(outcome, refusal.answer);
+}
+
+void Session::say_goodbye(Outcome outcome, ByteView answer) {
   state_ = State::answering;
   outcome_ = outcome;
-  answer_ = refusal.answer;
+  answer_ = answer;
+  loop().cancel(server_receive_);
+  loop().cancel(server_send_);
   loop().arm(timer_, answer_timeout);
   if (answer_.empty()) {
     loop().shutdown(client_send_, client_);
@@ -352,6 +423,7 @@ void Session::terminate(Outcome outcome, CloseMode mode) {
   // A refusal has its outcome already, however the waiting for the client ends.
   if (state_ != State::answering && state_ != State::lingering) outcome_ = outcome;
   close_mode_ = mode;
+  if (server_close_mode_ == CloseMode::orderly) server_close_mode_ = mode;
   state_ = State::terminating;
   loop().cancel(timer_);
   for (Op* op : {&client_receive_, &client_send_, &server_receive_, &server_send_}) loop().cancel(*op);
@@ -369,13 +441,14 @@ void Session::close_when_quiet() {
   release_first_bytes();
   upstream_.release(loop());
   downstream_.release(loop());
-  if (server_ != Socket::none) loop().close(server_receive_, server_, close_mode_);
+  if (exchange_) worker_.exchanges().release(std::exchange(exchange_, nullptr));
+  if (server_ != Socket::none) loop().close(server_receive_, server_, server_close_mode_);
   loop().close(client_receive_, client_, close_mode_);
 }
 
 void Session::closed() {
   if (!is_quiet()) return;
-  if (worker_.logs_access()) log();
+  if (is_record_open_) log();
   worker_.finished(*this);
 }
 
@@ -390,7 +463,8 @@ void Session::release_first_bytes() {
 }
 
 void Session::log() {
-  const auto duration = loop().now() - accepted_at_;
+  if (!worker_.logs_access()) return;
+  const auto duration = loop().now() - started_at_;
   AccessRecord record;
   record.time = std::chrono::system_clock::now() - duration;
   record.listener = listener_;

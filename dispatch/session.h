@@ -12,6 +12,7 @@
 #include "dispatch/access_record.h"
 #include "dispatch/config.h"
 #include "dispatch/first_flight.h"
+#include "dispatch/http_exchange.h"
 #include "dispatch/outcome.h"
 #include "dispatch/relay.h"
 #include "platform/loop.h"
@@ -20,7 +21,8 @@ namespace portshare {
 
 class Worker;
 
-/// A flat state machine; every transition stands in session.cpp:
+/// A flat state machine; every transition stands in session.cpp, those between the requests of an HTTP/1
+/// connection in session_http.cpp:
 ///
 ///     first_flight ──route──▶ connecting ──────▶ relaying ──┐
 ///          │                      │                         │
@@ -38,6 +40,8 @@ class Session {
   Session& operator=(const Session&) = delete;
 
   void start();
+  /// Ends the session if it waits for a further request that may never come.
+  void drain();
   /// Ends the session now, whatever it does. No effect on one that is ending.
   void terminate(Outcome outcome, CloseMode mode);
 
@@ -50,7 +54,8 @@ class Session {
     first_flight,
     connecting,
     relaying,
-    answering,    ///< sending the client a refusal
+    switching,    ///< closing the server that the last request went to, to connect to the next one's
+    answering,    ///< sending the client a refusal, or the end of the stream
     lingering,    ///< waiting for the client to have read it
     terminating,  ///< waiting for operations to end
     closing,
@@ -69,15 +74,37 @@ class Session {
   void read_first_flight(Op& op);
   void first_flight_timed_out();
   void route();
+  /// The backend of a connection or request; none: it has been refused.
+  std::optional<std::uint32_t> find_backend(const RouteQuery& query);
   void remember_names(const RouteQuery& query);
   void connect_to(std::uint32_t backend);
   void connect_next();
   void connected(Op& op);
   void start_relay();
+  void watch_idleness();
+  void resume_both();
   RelayDirection::Progress received_by(RelayDirection& direction, const Op& op);
   void relayed(RelayDirection& direction, RelayDirection::Progress progress);
+  void source_failed(bool is_upstream);
+  void sink_failed(RelayDirection& direction, bool is_upstream);
   void check_idle();
+
+  // The requests of an HTTP/1 connection, one after the other: session_http.cpp.
+  void forward_request();
+  void request_paused();
+  void request_malformed();
+  void next_request();
+  void switch_server();
+  void response_paused();
+  void response_malformed();
+  void exchange_done();
+  void client_ended();
+  void server_ended();
+  void watch_partial_head();
+
   void refuse(Outcome outcome);
+  /// Sends `answer`, if there is any, and the end of the stream, and closes when the client has read them.
+  void say_goodbye(Outcome outcome, ByteView answer);
   void answer_sent(Op& op);
   void linger();
   void close_when_quiet();
@@ -95,7 +122,7 @@ class Session {
   Timer timer_;
   Op client_receive_;
   Op client_send_;
-  Op server_receive_;  // and, at the end, the close of the server's socket
+  Op server_receive_;  // also the close of the server's socket
   Op server_send_;     // also the connect
   RelayDirection upstream_;
   RelayDirection downstream_;
@@ -103,16 +130,19 @@ class Session {
   State state_ = State::first_flight;
   Outcome outcome_ = Outcome::ok;
   CloseMode close_mode_ = CloseMode::orderly;
+  CloseMode server_close_mode_ = CloseMode::orderly;  // reset: also where the client's side ends in order
   Protocol protocol_ = Protocol::any;
   bool knows_protocol_ = false;
   bool client_ended_ = false;
   bool goes_to_silent_ = false;
+  bool is_record_open_ = true;  // something has happened that the access log does not know yet
   std::optional<Outcome>
       failed_;  // one side is gone; what it had sent before is still being carried to the other
 
   Socket client_;
   Socket server_ = Socket::none;
   FirstFlight* first_flight_ = nullptr;
+  HttpExchange* exchange_ = nullptr;  // of a connection that carries HTTP/1, from its route on
   std::uint8_t* first_buffer_ =
       nullptr;  // of the receive that completed the first flight, until the relay takes it
   ByteView first_bytes_;
@@ -125,13 +155,14 @@ class Session {
   std::uint32_t backend_ = AccessRecord::none;
   std::uint32_t server_index_ = AccessRecord::none;
   std::uint32_t attempts_left_ = 0;
+  std::uint32_t next_backend_ = AccessRecord::none;  // while switching
 
   std::optional<IpEndpoint> source_;
   std::optional<IpEndpoint> destination_;
   std::string name_;  // for the access log only
   std::string alpn_;
 
-  std::chrono::microseconds accepted_at_;
+  std::chrono::microseconds started_at_;  // the accept, or the beginning of the present request
   std::chrono::microseconds first_flight_time_{-1};
   std::chrono::microseconds connect_started_{0};
   std::chrono::microseconds connect_time_{-1};

@@ -31,10 +31,12 @@ Worker::Worker(Loop& loop, const Config& config, const ServerPool& servers,
       options_(std::move(options)),
       round_robin_(servers, options_.index),
       resume_timer_([](void* worker) { static_cast<Worker*>(worker)->resume_accepting(); }, this) {
+  const bool names_clients = std::ranges::any_of(config.backends, &BackendConfig::forwarded);
   for (const ListenerConfig& listener : config.listeners) {
     const bool has_access_rules = !listener.allow.empty() || !listener.deny.empty();
-    needs_.push_back({.source = logs_access() || has_access_rules || listener.routes_look_at_source,
-                      .destination = logs_access() || listener.routes_look_at_destination});
+    needs_.push_back(
+        {.source = logs_access() || names_clients || has_access_rules || listener.routes_look_at_source,
+         .destination = logs_access() || listener.routes_look_at_destination});
   }
   const std::size_t accepts = accepts_per_socket(options_.max_sessions, sockets.size());
   const std::size_t may_still_come = std::min(accepts * sockets.size(), options_.max_sessions - 1);
@@ -115,6 +117,7 @@ void Worker::drain(std::function<void()> stopped_accepting, std::function<void()
   drained_ = std::move(drained);
   loop_.cancel(resume_timer_);
   for (const auto& acceptor : acceptors_) acceptor->stop();
+  for (Session* session = first_session_; session;) std::exchange(session, session->next)->drain();
   check_drained();
 }
 

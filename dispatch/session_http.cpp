@@ -1,0 +1,164 @@
+// How a session goes from request to request on a connection that carries HTTP/1. One request is under way at
+// a time: the next one is read and routed when the response to the last one has passed whole, so requests for
+// different backends are answered in order, and none ever reaches another one's backend.
+#include <array>
+#include <cassert>
+#include <utility>
+
+#include "core/http_forwarded.h"
+#include "dispatch/session.h"
+#include "dispatch/worker.h"
+
+namespace portshare {
+
+using std::chrono::microseconds;
+using std::chrono::milliseconds;
+
+/// The head at the front of what the client sent goes to the server that is connected.
+void Session::forward_request() {
+  HttpRequestFilter& requests = exchange_->requests;
+  std::size_t inserted = 0;
+  if (worker_.config().backends[backend_].forwarded) {
+    std::array<char, max_forwarded_length> space;
+    const auto lines = write_forwarded(source_ ? std::optional(source_->address) : std::nullopt, space);
+    upstream_.insert(loop(), requests.head().fields_end, as_bytes(lines));
+    inserted = lines.size();
+  }
+  ++exchange_->requests_to_server;
+  exchange_->responses.expect(requests.context());
+  requests.forward(inserted);
+  resume_both();
+}
+
+void Session::request_paused() {
+  if (exchange_->requests.has_head()) return next_request();
+  if (exchange_->responses.is_complete()) return exchange_done();  // it was answered before it was complete
+  // Nothing is read from the client while the server works, but its end and its reset are to be noticed.
+  upstream_.read_ahead(loop());
+}
+
+void Session::response_paused() {
+  if (exchange_->responses.is_tunnel()) {
+    upstream_.set_filter(nullptr);
+    downstream_.set_filter(nullptr);
+    worker_.exchanges().release(std::exchange(exchange_, nullptr));
+    return resume_both();
+  }
+  if (exchange_->requests.is_between_requests()) return exchange_done();
+  // Answered before it was complete. A server that wants no more closes; the others get the rest.
+  if (!exchange_->responses.head().keep_alive || upstream_.has_ended()) exchange_done();
+}
+
+/// A request and its response have passed.
+void Session::exchange_done() {
+  const std::uint64_t carried_over = upstream_.pending().size();
+  bytes_in_ -= carried_over;
+  log();
+  is_record_open_ = carried_over > 0;
+  bytes_in_ = carried_over;
+  bytes_out_ = 0;
+  started_at_ = loop().now();
+  first_flight_time_ = connect_time_ = microseconds{-1};
+  route_line_ = AccessRecord::none;
+
+  const HttpRequestFilter& requests = exchange_->requests;
+  const bool goes_on = requests.is_between_requests() && requests.head().keep_alive &&
+                       exchange_->responses.head().keep_alive && !worker_.is_draining();
+  // The client reads the end of the connection from the same heads; our end comes behind the response, not
+  // instead of it.
+  if (!goes_on) return say_goodbye(Outcome::ok, {});
+  downstream_.read_ahead(loop());
+  relayed(upstream_, upstream_.resume(loop()));
+}
+
+/// A further request has been read and not yet gone anywhere.
+void Session::next_request() {
+  exchange_->head_is_partial = false;
+  first_flight_time_ = loop().now() - started_at_;
+  const HttpHead& head = exchange_->requests.head();
+  RouteQuery query;
+  query.destination = destination_;
+  if (source_) query.source = source_->address;
+  query.protocol = Protocol::http;
+  if (head.has_host) {
+    query.name = head.host.view();
+    query.name_source = NameSource::host;
+  }
+  if (worker_.logs_access()) remember_names(query);
+  const std::uint32_t last_backend = std::exchange(backend_, AccessRecord::none);
+  const std::uint32_t last_server = std::exchange(server_index_, AccessRecord::none);
+  const auto backend = find_backend(query);
+  if (!backend) return;
+  if (*backend == last_backend && !downstream_.source_has_ended()) {
+    backend_ = last_backend;
+    server_index_ = last_server;
+    watch_idleness();
+    return forward_request();
+  }
+  next_backend_ = *backend;
+  state_ = State::switching;
+  loop().cancel(server_receive_);
+  switch_server();
+}
+
+void Session::switch_server() {
+  if (!server_receive_.is_idle()) return;
+  downstream_.reset(loop());
+  loop().close(server_receive_, std::exchange(server_, Socket::none), CloseMode::orderly);
+}
+
+void Session::client_ended() {
+  const bool is_answered = exchange_->responses.is_complete();
+  if (!exchange_->requests.is_between_requests()) {
+    // In the middle of a body: the server has to know, and may have something to say about it.
+    return upstream_.end(loop());
+  }
+  if (!is_answered) return;  // half-closed; the end comes behind the response
+  if (!upstream_.pending().empty()) return refuse(Outcome::malformed);
+  terminate(Outcome::ok, CloseMode::orderly);
+}
+
+void Session::server_ended() {
+  const HttpResponseFilter& responses = exchange_->responses;
+  if (responses.is_complete()) {
+    // An idle connection that the server gives up. What the client may have sent meanwhile goes to a new one.
+    if (upstream_.pending().empty() && exchange_->requests.is_between_requests()) {
+      terminate(Outcome::ok, CloseMode::orderly);
+    }
+    return;
+  }
+  if (responses.may_end()) return exchange_done();
+  if (!responses.is_untouched()) return say_goodbye(Outcome::server_reset, {});
+  // No answer. On a fresh connection the server is at fault; one that was kept open may just have been closed
+  // too early for this request, which a client knows how to repeat if it sees the close.
+  server_close_mode_ = CloseMode::reset;
+  if (exchange_->requests_to_server == 1) return refuse(Outcome::refused);
+  say_goodbye(Outcome::server_reset, {});
+}
+
+void Session::request_malformed() {
+  const Outcome outcome = exchange_->requests.is_too_large() ? Outcome::too_large : Outcome::malformed;
+  // The server must not take what it has for the whole of a request.
+  const bool is_cut_off = !exchange_->requests.is_between_requests();
+  if (is_cut_off) server_close_mode_ = CloseMode::reset;
+  if (is_cut_off && !(exchange_->responses.is_untouched() && client_send_.is_idle())) {
+    return terminate(outcome, CloseMode::reset);
+  }
+  refuse(outcome);
+}
+
+void Session::response_malformed() {
+  server_close_mode_ = CloseMode::reset;
+  if (exchange_->responses.is_untouched()) return refuse(Outcome::refused);
+  terminate(Outcome::server_reset, CloseMode::reset);
+}
+
+/// A head that has begun has to be complete in first_flight_timeout, like the first one: dripping bytes keep
+/// no connection open.
+void Session::watch_partial_head() {
+  if (!exchange_->requests.is_between_requests() || !exchange_->responses.is_complete()) return;
+  if (upstream_.pending().empty() || std::exchange(exchange_->head_is_partial, true)) return;
+  if (listener().first_flight_timeout > milliseconds{0}) loop().arm(timer_, listener().first_flight_timeout);
+}
+
+}  // namespace portshare
