@@ -137,7 +137,13 @@ void Session::timer_fired() {
 // --- First flight ---
 
 void Session::start() {
-  if (worker_.needs_source(listener_)) source_ = loop().backend().peer_endpoint(client_);
+  if (worker_.needs_source(listener_)) {
+    source_ = loop().backend().peer_endpoint(client_);
+    // A client that has reset its connection no longer has an address by which it could be refused or routed,
+    // but may have left bytes. On a unix socket neither end has one.
+    if (!source_ && loop().backend().local_endpoint(client_))
+      return terminate(Outcome::client_reset, CloseMode::reset);
+  }
   if (worker_.needs_destination(listener_)) destination_ = loop().backend().local_endpoint(client_);
   const ListenerConfig& config = listener();
   if (source_ && !config.admits(source_->address)) return terminate(Outcome::denied, CloseMode::reset);
@@ -281,7 +287,8 @@ void Session::relayed(RelayDirection& direction, RelayDirection::Progress progre
       if (is_upstream && first_flight_ && !upstream_.has_unsent()) release_first_flight();
       return;
     case RelayDirection::Progress::ended:
-      if (other.has_ended()) terminate(Outcome::ok, CloseMode::orderly);
+      // After a failure nothing is left to come from the other direction either.
+      if (failed_ || other.has_ended()) terminate(failed_.value_or(Outcome::ok), CloseMode::orderly);
       return;
     case RelayDirection::Progress::source_failed: {
       if (failed_) return terminate(*failed_, CloseMode::reset);

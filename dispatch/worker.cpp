@@ -65,6 +65,7 @@ void Worker::accepted(std::uint32_t listener, Socket client) {
     pause_accepting();
   }
   session->start();
+  if (terminating_) session->terminate(Outcome::shutdown, CloseMode::reset);
 }
 
 void Worker::finished(Session& session) {
@@ -123,6 +124,7 @@ void Worker::acceptor_quiet() {
 }
 
 void Worker::terminate_all() {
+  terminating_ = draining_;
   for (Session* session = first_session_; session;) {
     Session* next = session->next;  // ending takes at least one more turn, but does not depend on it
     session->terminate(Outcome::shutdown, CloseMode::reset);
