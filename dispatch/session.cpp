@@ -156,7 +156,13 @@ void Session::timer_fired() {
 // --- First flight ---
 
 void Session::start() {
-  if (worker_.needs_source(listener_)) source_ = loop().backend().peer_endpoint(client_);
+  if (worker_.needs_source(listener_)) {
+    source_ = loop().backend().peer_endpoint(client_);
+    // A client that has reset its connection no longer has an address by which it could be refused or routed,
+    // but may have left bytes. On a unix socket neither end has one.
+    if (!source_ && loop().backend().local_endpoint(client_))
+      return terminate(Outcome::client_reset, CloseMode::reset);
+  }
   if (worker_.needs_destination(listener_)) destination_ = loop().backend().local_endpoint(client_);
   const ListenerConfig& config = listener();
   if (source_ && !config.admits(source_->address)) return terminate(Outcome::denied, CloseMode::reset);
@@ -326,7 +332,8 @@ void Session::relayed(RelayDirection& direction, RelayDirection::Progress progre
       return is_upstream ? client_ended() : server_ended();
     case RelayDirection::Progress::ended: {
       const RelayDirection& other = is_upstream ? downstream_ : upstream_;
-      if (other.has_ended()) terminate(Outcome::ok, CloseMode::orderly);
+      // After a failure nothing is left to come from the other direction either.
+      if (failed_ || other.has_ended()) terminate(failed_.value_or(Outcome::ok), CloseMode::orderly);
       return;
     }
     case RelayDirection::Progress::source_failed:

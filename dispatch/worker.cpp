@@ -67,6 +67,7 @@ void Worker::accepted(std::uint32_t listener, Socket client) {
     pause_accepting();
   }
   session->start();
+  if (terminating_) session->terminate(Outcome::shutdown, CloseMode::reset);
 }
 
 void Worker::finished(Session& session) {
@@ -126,6 +127,7 @@ void Worker::acceptor_quiet() {
 }
 
 void Worker::terminate_all() {
+  terminating_ = draining_;
   for (Session* session = first_session_; session;) {
     Session* next = session->next;  // ending takes at least one more turn, but does not depend on it
     session->terminate(Outcome::shutdown, CloseMode::reset);

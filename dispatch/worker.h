@@ -50,7 +50,7 @@ class Worker {
   /// Stops accepting. Calls `stopped_accepting` when the listening sockets are no longer used, and `drained`
   /// when the last session has ended, too; both on the loop's thread.
   void drain(std::function<void()> stopped_accepting, std::function<void()> drained);
-  /// Ends all sessions now.
+  /// Ends all sessions now; after drain() also those that an accept in flight still brings.
   void terminate_all();
 
   [[nodiscard]] std::size_t session_count() const { return sessions_.in_use(); }
@@ -100,6 +100,7 @@ class Worker {
   std::size_t pause_at_;  // sessions; the accepts in flight at that moment fill max_sessions at most
   bool paused_ = false;
   bool draining_ = false;
+  bool terminating_ = false;
   std::function<void()> stopped_accepting_;
   std::function<void()> drained_;
 };

@@ -96,7 +96,8 @@ std::optional<IpEndpoint> SimulatedNetwork::local_endpoint(Socket socket) const 
 }
 
 std::optional<IpEndpoint> SimulatedNetwork::peer_endpoint(Socket socket) const {
-  return end(socket)->remote;
+  const SimulatedEndRef& at = end(socket);
+  return at->reset_received ? std::nullopt : at->remote;  // ENOTCONN
 }
 
 // --- Listeners.

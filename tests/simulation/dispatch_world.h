@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "dispatch/access_log.h"
@@ -43,7 +44,8 @@ class DispatchWorld {
   using ServerScripts =
       std::function<PeerScript(std::size_t backend, std::size_t server, std::size_t connection)>;
 
-  DispatchWorld(std::uint64_t seed, const SimulatedFaults& faults, Config config, ServerScripts scripts)
+  DispatchWorld(std::uint64_t seed, const SimulatedFaults& faults, Config config, ServerScripts scripts,
+                std::size_t max_sessions = SIZE_MAX)
       : config_(std::move(config)),
         pool_(*ServerPool::resolve(config_, [](const std::string&) { return std::vector<IpAddress>{}; })),
         world_(seed, faults),
@@ -57,6 +59,7 @@ class DispatchWorld {
     }
     listener_ = world_.network.listen(front_address);
     WorkerOptions options;
+    options.max_sessions = max_sessions;
     options.access_log = &log_;
     worker_ = std::make_unique<Worker>(world_.loop, config_, pool_,
                                        std::vector<ListeningSocket>{{0, listener_}}, std::move(options));
@@ -76,14 +79,19 @@ class DispatchWorld {
     return finished;
   }
 
-  /// Ends the program as SIGTERM does, then the servers. False if anything does not come to an end.
+  /// What SIGTERM does: no more accepts, and what runs may end.
+  void drain() {
+    if (std::exchange(draining_, true)) return;
+    worker_->drain([this] { stopped_accepting_ = true; }, [this] { drained_ = true; });
+  }
+  [[nodiscard]] bool is_drained() const { return stopped_accepting_ && drained_; }
+
+  /// Ends the program, then the servers. False if anything does not come to an end by itself.
   bool stop(std::chrono::milliseconds longest) {
-    bool stopped_accepting = false;
-    bool drained = false;
-    worker_->drain([&] { stopped_accepting = true; }, [&] { drained = true; });
-    const bool in_time = run_until([&] { return drained && stopped_accepting; }, longest);
+    drain();
+    const bool in_time = run_until([&] { return is_drained(); }, longest);
     if (!in_time) worker_->terminate_all();
-    if (!run_until([&] { return drained; }, std::chrono::minutes{1})) return false;
+    if (!run_until([&] { return is_drained(); }, std::chrono::minutes{1})) return false;
     world_.network.close_listener(listener_);
     for (const auto& [place, server] : servers_) server->stop();
     const auto all_stopped = [&] {
@@ -120,8 +128,18 @@ class DispatchWorld {
   std::map<std::pair<std::size_t, std::size_t>, std::unique_ptr<ScriptedServer>> servers_;
   std::deque<ScriptedClient> clients_;
   std::unique_ptr<Worker> worker_;
+  bool draining_ = false;
+  bool stopped_accepting_ = false;
+  bool drained_ = false;
   std::vector<LoggedConnection> logged_;
 };
+
+/// After every change of the rules.
+inline void build_routes(Config& config) {
+  auto table = RouteTable::build(config.rules, static_cast<std::uint32_t>(config.listeners.size()));
+  config.routes = std::move(*table);
+  summarise_rules(config);
+}
 
 /// The configuration described at DispatchWorld.
 inline Config dispatch_config(std::size_t backend_count, std::size_t servers_per_backend) {
@@ -154,9 +172,7 @@ inline Config dispatch_config(std::size_t backend_count, std::size_t servers_per
   ssh.backend = 0;
   ssh.line = 5;
   config.rules.push_back(std::move(ssh));
-  auto table = RouteTable::build(config.rules, 1);
-  config.routes = std::move(*table);
-  summarise_rules(config);
+  build_routes(config);
   return config;
 }
 

@@ -41,19 +41,24 @@ class ScriptedClient {
   [[nodiscard]] std::optional<Status> connect_status() const { return connect_status_; }
   [[nodiscard]] const PeerRecord& record() const { return peer_.record(); }
   [[nodiscard]] Socket socket() const { return peer_.socket(); }
+  /// Its own address, once it is connected.
+  [[nodiscard]] const std::optional<IpEndpoint>& address() const { return address_; }
 
  private:
   void give_up() { loop_.cancel(connect_); }
   void on_connected() {
     loop_.cancel(patience_timer_);
     connect_status_ = connect_.status;
-    if (connect_.succeeded()) peer_.start(connect_.socket);
+    if (!connect_.succeeded()) return;
+    address_ = loop_.backend().local_endpoint(connect_.socket);
+    peer_.start(connect_.socket);
   }
 
   Loop& loop_;
   const SocketAddress server_;
   ScriptedPeer peer_;
   std::optional<Status> connect_status_;
+  std::optional<IpEndpoint> address_;
   Op connect_;
   Timer patience_timer_;
 };
