@@ -315,8 +315,6 @@ TEST_F(WorkerTest, WithoutIdleTimeoutASessionEndsWhenBothSidesHaveFailed) {
 
 TEST_F(WorkerTest, AcceptingPausesAtTheLimitAndResumes) {
   constexpr std::size_t most = 20;
-  // Connections whose accept had been started come all the same.
-  constexpr std::size_t slack = Acceptor::accepts_in_flight;
   DispatchWorld& dispatch = make(dispatch_config(1, 2), responder(), SimulatedFaults::none(), 1, most);
   for (int i = 0; i < 100; ++i)
     dispatch.add_client({.send = request, .send_pause_max = milliseconds{100}, .patience = minutes{10}});
@@ -327,8 +325,9 @@ TEST_F(WorkerTest, AcceptingPausesAtTheLimitAndResumes) {
         return std::ranges::all_of(dispatch.clients(), &ScriptedClient::is_done);
       },
       minutes{5}));
-  EXPECT_GE(seen, most);
-  EXPECT_LE(seen, most + slack);
+  // Room is kept for connections whose accept had been started, which come all the same.
+  EXPECT_GE(seen, most / 2);
+  EXPECT_LE(seen, most);
   EXPECT_TRUE(dispatch.stop(seconds{10}));
   EXPECT_TRUE(dispatch.world().is_clean());
   EXPECT_EQ(count_of(Outcome::ok), 100U);
