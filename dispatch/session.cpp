@@ -281,7 +281,7 @@ RelayDirection::Progress Session::received_by(RelayDirection& direction, const O
 void Session::relayed(RelayDirection& direction, RelayDirection::Progress progress) {
   last_activity_ = loop().now();
   const bool is_upstream = &direction == &upstream_;
-  RelayDirection& other = is_upstream ? downstream_ : upstream_;
+  const RelayDirection& other = is_upstream ? downstream_ : upstream_;
   switch (progress) {
     case RelayDirection::Progress::running:
       if (is_upstream && first_flight_ && !upstream_.has_unsent()) release_first_flight();

@@ -27,7 +27,7 @@ int run_dispatcher(Config config) {
     fmt::print(stderr, "portshare: {}\n", dispatcher.error());
     return exit_code::failed;
   }
-  std::fputs("ready\n", stderr);
+  fmt::print(stderr, "ready\n");
   serve_until_signalled(**dispatcher, config);
   return exit_code::fine;
 }
