@@ -327,13 +327,19 @@ void Session::check_idle() {
 void Session::refuse(Outcome outcome) {
   const Refusal refusal = refusal_for(protocol_, outcome);
   if (refusal.reset) return terminate(outcome, CloseMode::reset);
-  if (refusal.answer.empty()) return terminate(outcome, CloseMode::orderly);
+  // A client that was too slow is not waited for any longer. The others, which may still be sending, are to
+  // see an end and not a reset.
+  if (refusal.answer.empty() && outcome == Outcome::timeout) return terminate(outcome, CloseMode::orderly);
   release_first_bytes();
   state_ = State::answering;
   outcome_ = outcome;
   answer_ = refusal.answer;
   loop().arm(timer_, answer_timeout);
-  loop().send(client_send_, client_, answer_);
+  if (answer_.empty()) {
+    loop().shutdown(client_send_, client_);
+  } else {
+    loop().send(client_send_, client_, answer_);
+  }
 }
 
 void Session::answer_sent(Op& op) {
