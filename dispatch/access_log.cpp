@@ -7,6 +7,8 @@
 #include <cassert>
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
+#include <system_error>
 #include <type_traits>
 #include <utility>
 
@@ -76,6 +78,13 @@ std::expected<std::unique_ptr<AccessLog>, std::string> AccessLog::open(const Con
                                                                        std::size_t rings) {
   std::FILE* file = stderr;
   if (config.server.log.access == LogConfig::AccessTarget::file) {
+    std::error_code ignored;
+    if (std::filesystem::is_fifo(config.server.log.access_path, ignored)) {
+      return std::unexpected(
+          fmt::format("the access log '{}' is a named pipe, which waits for its reader; name a file, or "
+                      "write to stderr and pipe that",
+                      config.server.log.access_path));
+    }
     file = std::fopen(config.server.log.access_path.c_str(), "ae");
     if (!file) {
       return std::unexpected(

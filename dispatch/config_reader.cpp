@@ -118,11 +118,9 @@ std::expected<std::string, std::string> read_whole_file(const std::string& path)
   if (!file) return std::unexpected(std::string(std::strerror(errno)));
   std::string text;
   std::array<char, 65536> chunk;
-  std::size_t count = 0;
-  do {
-    count = std::fread(chunk.data(), 1, chunk.size(), file.get());
-    text.append(chunk.data(), count);
-  } while (count == chunk.size());
+  while (std::feof(file.get()) == 0 && std::ferror(file.get()) == 0) {
+    text.append(chunk.data(), std::fread(chunk.data(), 1, chunk.size(), file.get()));
+  }
   if (std::ferror(file.get()) != 0) return std::unexpected(std::string(std::strerror(errno)));
   return text;
 }

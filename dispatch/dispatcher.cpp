@@ -5,7 +5,9 @@
 
 #include <algorithm>
 #include <cassert>
+#include <chrono>
 #include <future>
+#include <system_error>
 #include <utility>
 
 #include "platform/cpu.h"
@@ -14,6 +16,25 @@
 #include "platform/resolver.h"
 
 namespace portshare {
+
+namespace {
+
+/// A program that was killed may hold its ports a moment longer: the kernel takes rings of io_uring down in
+/// the background.
+std::expected<Socket, ListenError> open_when_free(const SocketAddress& address) {
+  constexpr std::chrono::milliseconds patience{500};
+  constexpr std::chrono::milliseconds pause{20};
+  const auto deadline = std::chrono::steady_clock::now() + patience;
+  for (;;) {
+    auto socket = open_listening_socket(address);
+    const bool is_taken = !socket && std::error_code(socket.error().system_error, std::generic_category()) ==
+                                         std::errc::address_in_use;
+    if (!is_taken || std::chrono::steady_clock::now() >= deadline) return socket;
+    std::this_thread::sleep_for(pause);
+  }
+}
+
+}  // namespace
 
 std::expected<std::unique_ptr<Dispatcher>, std::string> Dispatcher::start(const Config& config) {
   std::unique_ptr<Dispatcher> dispatcher(new Dispatcher(config));
@@ -57,7 +78,7 @@ std::expected<void, std::string> Dispatcher::bind() {
   std::string errors;
   for (std::uint32_t listener = 0; listener < config_.listeners.size(); ++listener) {
     for (const SocketAddress& address : config_.listeners[listener].bind) {
-      const auto socket = open_listening_socket(address);
+      const auto socket = open_when_free(address);
       if (!socket) {
         errors.append(errors.empty() ? "" : "\n");
         errors.append(

@@ -26,21 +26,32 @@ spdlog::level::level_enum to_spdlog(LogLevel level) {
   return spdlog::level::info;
 }
 
+std::shared_ptr<spdlog::logger> make_logger(const char* pattern) {
+  auto logger = std::make_shared<spdlog::async_logger>(
+      "portshare", std::make_shared<spdlog::sinks::stderr_sink_mt>(), spdlog::thread_pool(),
+      spdlog::async_overflow_policy::overrun_oldest);
+  logger->set_pattern(pattern);
+  logger->flush_on(spdlog::level::debug);
+  return logger;
+}
+
 }  // namespace
 
 ErrorLog::ErrorLog(LogLevel level) {
   spdlog::init_thread_pool(queued_lines, 1);
-  auto logger = std::make_shared<spdlog::async_logger>(
-      "portshare", std::make_shared<spdlog::sinks::stderr_sink_mt>(), spdlog::thread_pool(),
-      spdlog::async_overflow_policy::overrun_oldest);
-  logger->set_pattern("%Y-%m-%dT%H:%M:%S.%f%z %l: %v");
+  auto logger = make_logger("%Y-%m-%dT%H:%M:%S.%f%z %l: %v");
   logger->set_level(to_spdlog(level));
-  logger->flush_on(spdlog::level::debug);
   spdlog::set_default_logger(std::move(logger));
+  announcer_ = make_logger("%v");
 }
 
 ErrorLog::~ErrorLog() {
+  announcer_.reset();
   spdlog::shutdown();
+}
+
+void ErrorLog::announce(const std::string& line) {
+  announcer_->info(line);
 }
 
 }  // namespace portshare

@@ -1,7 +1,14 @@
 // The log for operators, on stderr: plain sentences, written by a thread of its own.
 #pragma once
 
+#include <memory>
+#include <string>
+
 #include "dispatch/config.h"
+
+namespace spdlog {
+class logger;
+}
 
 namespace portshare {
 
@@ -15,6 +22,12 @@ class ErrorLog {
   ErrorLog& operator=(const ErrorLog&) = delete;
   /// Writes what is left. Later lines go nowhere.
   ~ErrorLog();
+
+  /// A line for programs that wait for it: as it is, behind what was logged before. Does not wait either.
+  void announce(const std::string& line);
+
+ private:
+  std::shared_ptr<spdlog::logger> announcer_;
 };
 
 }  // namespace portshare

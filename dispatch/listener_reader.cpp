@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <string>
 
@@ -54,15 +55,32 @@ struct ListenerTarget {
 
   void add_address(const toml::node& node, std::string_view text, SocketAddress address) const {
     const bool is_chosen_later = address.ip && address.ip->port == 0;  // and then never one that is taken
-    const auto [earlier, is_new] = bound.emplace(address, position_of(node));
-    if (is_new || is_chosen_later) {
+    const auto earlier = is_chosen_later ? bound.end() : find_overlap(address);
+    if (earlier == bound.end()) {
+      bound.emplace(address, position_of(node));
       listener.bind.push_back(std::move(address));
       return;
     }
     std::string what = address.to_string();
     what = what == text ? fmt::format("'{}'", what) : fmt::format("'{}' (of '{}')", what, text);
     settings.diagnostics().error(
-        position_of(node), fmt::format("'bind': {} is already bound at line {}", what, earlier->second.line));
+        position_of(node),
+        earlier->first == address
+            ? fmt::format("'bind': {} is already bound at line {}", what, earlier->second.line)
+            : fmt::format("'bind': {} cannot be bound beside '{}' at line {}: the wildcard takes the port on "
+                          "every address",
+                          what, earlier->first.to_string(), earlier->second.line));
+  }
+
+  /// What takes connections to `address` already: itself, or a wildcard where one of the two is one.
+  [[nodiscard]] BoundAddresses::const_iterator find_overlap(const SocketAddress& address) const {
+    return std::ranges::find_if(bound, [&](const auto& entry) {
+      const SocketAddress& other = entry.first;
+      if (other == address) return true;
+      if (!other.ip || !address.ip || other.ip->port != address.ip->port) return false;
+      if (other.ip->address.is_v4() != address.ip->address.is_v4()) return false;
+      return other.ip->address.is_unspecified() || address.ip->address.is_unspecified();
+    });
   }
 
   void read_protocols(const Setting& setting) const {
@@ -87,8 +105,13 @@ struct ListenerTarget {
   }
 
   void read_prefixes(const Setting& setting, EmptyArray empty, std::vector<IpPrefix>& prefixes) const {
-    settings.each_parsed(setting, empty, parse_prefix,
-                         [&](const toml::node&, const IpPrefix& prefix) { prefixes.push_back(prefix); });
+    settings.each_parsed(setting, empty, parse_prefix, [&](const toml::node& node, const IpPrefix& prefix) {
+      if (std::ranges::find(prefixes, prefix) != prefixes.end()) {
+        settings.diagnostics().error(
+            position_of(node), fmt::format("'{}': {} stands there twice", setting.key, prefix.to_string()));
+      }
+      prefixes.push_back(prefix);
+    });
   }
 
   /// A list whose feature is not built yet: only the empty one can be honoured.

@@ -20,6 +20,8 @@ namespace {
 // How long a refused client gets to take the answer and to close. Closing at once would reset the connection
 // if the client is still sending, and the reset may overtake the answer (RFC 9112, section 9.6).
 constexpr milliseconds answer_timeout{5'000};
+// And how much it may still send meanwhile.
+constexpr std::uint64_t lingering_limit = std::uint64_t{1} << 20;
 
 // Our own shortage is not the server's fault, and asking another server does not help.
 bool is_shortage(Status status) {
@@ -64,7 +66,8 @@ void Session::client_received(Op& op) {
       return relayed(upstream_, received_by(upstream_, op));
     case State::answering:
     case State::lingering:
-      client_ended_ = client_ended_ || !op.succeeded() || op.count == 0;
+      lingering_bytes_ += op.count;
+      client_ended_ = client_ended_ || !op.succeeded() || op.count == 0 || lingering_bytes_ > lingering_limit;
       if (std::uint8_t* unread = op.take_buffer()) loop().buffers().release(unread);
       if (state_ == State::lingering) linger();
       return;
@@ -389,6 +392,9 @@ void Session::drain() {
 void Session::refuse(Outcome outcome) {
   const Refusal refusal = refusal_for(protocol_, outcome);
   if (refusal.reset) return terminate(outcome, CloseMode::reset);
+  // A client that was too slow is not waited for any longer. The others, which may still be sending, are to
+  // see an end and not a reset.
+  if (refusal.answer.empty() && outcome == Outcome::timeout) return terminate(outcome, CloseMode::orderly);
   release_first_bytes();
   say_goodbye(outcome, refusal.answer);
 }

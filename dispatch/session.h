@@ -149,6 +149,7 @@ class Session {
   ByteView answer_;
   std::uint64_t bytes_in_ = 0;
   std::uint64_t bytes_out_ = 0;
+  std::uint64_t lingering_bytes_ = 0;
 
   std::uint32_t listener_;
   std::uint32_t route_line_ = AccessRecord::none;

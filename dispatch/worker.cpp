@@ -75,9 +75,9 @@ void Worker::finished(Session& session) {
   (session.previous ? session.previous->next : first_session_) = session.next;
   sessions_.release(&session);
   // A little room first, so that a full house does not pause and resume with every connection that ends.
-  const std::size_t room = std::min<std::size_t>(pause_at_ / 16, 64);
+  const std::size_t room = std::clamp<std::size_t>(pause_at_ / 16, 1, 64);
   // After a shortage the timer decides: our descriptor may be taken by others before we accept again.
-  if (paused_ && !resume_timer_.is_armed() && session_count() + room < pause_at_) resume_accepting();
+  if (paused_ && !resume_timer_.is_armed() && session_count() + room <= pause_at_) resume_accepting();
   check_drained();
 }
 

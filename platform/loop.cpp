@@ -25,7 +25,10 @@ std::uint64_t whole_ms_up(microseconds time) {
 }  // namespace
 
 Loop::Loop(std::unique_ptr<Backend> backend, std::size_t buffer_limit)
-    : buffers_(buffer_limit), backend_(std::move(backend)), timers_(whole_ms(backend_->now())), now_(backend_->now()) {
+    : buffers_(buffer_limit),
+      backend_(std::move(backend)),
+      timers_(whole_ms(backend_->now())),
+      now_(backend_->now()) {
   backend_->set_buffers(buffers_);
 }
 

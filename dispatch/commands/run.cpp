@@ -2,7 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <chrono>
 #include <cstdio>
+#include <cstdlib>
+#include <optional>
+#include <string_view>
+#include <thread>
 #include <utility>
 
 #include "dispatch/commands/command_line.h"
@@ -16,19 +22,38 @@
 namespace portshare {
 namespace {
 
+/// One line for each.
+void print_errors(std::string_view errors) {
+  for (std::size_t end = 0; !errors.empty(); errors.remove_prefix(std::min(end + 1, errors.size()))) {
+    end = std::min(errors.find('\n'), errors.size());
+    fmt::print(stderr, "portshare: {}\n", errors.substr(0, end));
+  }
+}
+
+/// All connections have ended. The logs get a moment to write what they have, but a reader of stderr that has
+/// stopped reading keeps no program alive.
+void exit_even_if_logs_are_stuck() {
+  std::thread([] {
+    std::this_thread::sleep_for(std::chrono::seconds{2});
+    std::_Exit(exit_code::fine);
+  }).detach();
+}
+
 int run_dispatcher(Config config) {
   block_signals();  // before the first thread, which inherits it
-  const ErrorLog error_log(config.server.log.level);
+  std::optional<ErrorLog> error_log(std::in_place, config.server.log.level);
   // A large file leaves as much memory behind as the routes take.
   config.rules = {};
   return_unused_memory();
   const auto dispatcher = Dispatcher::start(config);
   if (!dispatcher) {
-    fmt::print(stderr, "portshare: {}\n", dispatcher.error());
+    error_log.reset();  // what it still has to say comes first
+    print_errors(dispatcher.error());
     return exit_code::failed;
   }
-  std::fputs("ready\n", stderr);
+  error_log->announce("ready");
   serve_until_signalled(**dispatcher, config);
+  exit_even_if_logs_are_stuck();
   return exit_code::fine;
 }
 

@@ -262,6 +262,8 @@ servers = ["127.0.0.1:8080"]
 )"),
               ElementsAre("5:9: error: 'bind': '0.0.0.0:80' is already bound at line 2",
                           "5:23: error: 'bind': 'unix:/a' is already bound at line 2",
+                          "5:34: error: 'bind': '127.0.0.1:80' cannot be bound beside '0.0.0.0:80' at line "
+                          "2: the wildcard takes the port on every address",
                           "5:50: error: 'bind': '[::]:81' (of '*:81') is already bound at line 2"));
 }
 

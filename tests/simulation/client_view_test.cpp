@@ -1,5 +1,5 @@
-// The table "What a client sees", row by row: the bytes, the way in which the connection ends, and the line in
-// the access log.
+// The table "What a client sees", row by row: the bytes, the way in which the connection ends, and the line
+// in the access log.
 #include <gtest/gtest.h>
 #include <spdlog/spdlog.h>
 
@@ -93,9 +93,10 @@ TEST_P(ClientViewTest, BytesAndEndAndOutcome) {
   Config config = dispatch_config(1, 2);
   config.listeners[0].first_flight_limit = 1'000;
   row.configure(config);
-  DispatchWorld dispatch(7, SimulatedFaults::none(), std::move(config), [](std::size_t, std::size_t, std::size_t) {
-    return PeerScript{.send = "welcome", .ending = PeerScript::Ending::wait};
-  });
+  DispatchWorld dispatch(7, SimulatedFaults::none(), std::move(config),
+                         [](std::size_t, std::size_t, std::size_t) {
+                           return PeerScript{.send = "welcome", .ending = PeerScript::Ending::wait};
+                         });
   for (std::size_t server = 0; server < 2; ++server) {
     using Reach = SimulatedNetwork::Reach;
     const Reach reach = row.servers == Servers::refuse        ? Reach::refused
@@ -151,18 +152,18 @@ const std::string half_a_hello = client_hello("app0.example").substr(0, 50);
 const std::string half_a_request = "GET / HTTP/1.1\r\nHost: app0";
 const std::string nonsense("\x01\x02\x03", 3);
 
-INSTANTIATE_TEST_SUITE_P(
-    NoRoute, ClientViewTest,
-    testing::Values(
-        Row{"tls", client_hello("elsewhere.example"), Outcome::no_route, alert(unrecognized_name)},
-        Row{"http", request("elsewhere.example"), Outcome::no_route, "HTTP/1.1 421 "},
-        Row{.name = "other",
-            .sends = "SSH-2.0-x\r\n",
-            .outcome = Outcome::no_route,
-            .receives = "",
-            .reset = true,
-            .configure = without_ssh_route}),
-    [](const auto& row) { return row.param.name; });
+INSTANTIATE_TEST_SUITE_P(NoRoute, ClientViewTest,
+                         testing::Values(Row{"tls", client_hello("elsewhere.example"), Outcome::no_route,
+                                             alert(unrecognized_name)},
+                                         Row{"http", request("elsewhere.example"), Outcome::no_route,
+                                             "HTTP/1.1 421 "},
+                                         Row{.name = "other",
+                                             .sends = "SSH-2.0-x\r\n",
+                                             .outcome = Outcome::no_route,
+                                             .receives = "",
+                                             .reset = true,
+                                             .configure = without_ssh_route}),
+                         [](const auto& row) { return row.param.name; });
 
 INSTANTIATE_TEST_SUITE_P(Rejected, ClientViewTest,
                          testing::Values(Row{.name = "tls",
@@ -184,37 +185,35 @@ INSTANTIATE_TEST_SUITE_P(Rejected, ClientViewTest,
                          [](const auto& row) { return row.param.name; });
 
 // Also where a default backend would take whatever has no route.
-INSTANTIATE_TEST_SUITE_P(
-    Malformed, ClientViewTest,
-    testing::Values(
-        Row{.name = "tls",
-            .sends = broken_hello(),
-            .outcome = Outcome::malformed,
-            .receives = alert(decode_error),
-            .configure = default_backend},
-        Row{.name = "http",
-            .sends = two_hosts,
-            .outcome = Outcome::malformed,
-            .receives = "HTTP/1.1 400 ",
-            .configure = default_backend},
-        Row{.name = "other",
-            .sends = nonsense,
-            .outcome = Outcome::malformed,
-            .receives = "",
-            .configure = default_backend},
-        Row{.name = "tls_that_ends_early",
-            .sends = half_a_hello,
-            .outcome = Outcome::malformed,
-            .receives = alert(decode_error),
-            .configure = default_backend,
-            .ending = PeerScript::Ending::half_close},
-        Row{.name = "http_that_ends_early",
-            .sends = half_a_request,
-            .outcome = Outcome::malformed,
-            .receives = "HTTP/1.1 400 ",
-            .configure = default_backend,
-            .ending = PeerScript::Ending::half_close}),
-    [](const auto& row) { return row.param.name; });
+INSTANTIATE_TEST_SUITE_P(Malformed, ClientViewTest,
+                         testing::Values(Row{.name = "tls",
+                                             .sends = broken_hello(),
+                                             .outcome = Outcome::malformed,
+                                             .receives = alert(decode_error),
+                                             .configure = default_backend},
+                                         Row{.name = "http",
+                                             .sends = two_hosts,
+                                             .outcome = Outcome::malformed,
+                                             .receives = "HTTP/1.1 400 ",
+                                             .configure = default_backend},
+                                         Row{.name = "other",
+                                             .sends = nonsense,
+                                             .outcome = Outcome::malformed,
+                                             .receives = "",
+                                             .configure = default_backend},
+                                         Row{.name = "tls_that_ends_early",
+                                             .sends = half_a_hello,
+                                             .outcome = Outcome::malformed,
+                                             .receives = alert(decode_error),
+                                             .configure = default_backend,
+                                             .ending = PeerScript::Ending::half_close},
+                                         Row{.name = "http_that_ends_early",
+                                             .sends = half_a_request,
+                                             .outcome = Outcome::malformed,
+                                             .receives = "HTTP/1.1 400 ",
+                                             .configure = default_backend,
+                                             .ending = PeerScript::Ending::half_close}),
+                         [](const auto& row) { return row.param.name; });
 
 INSTANTIATE_TEST_SUITE_P(TooLarge, ClientViewTest,
                          testing::Values(Row{.name = "tls",
@@ -229,52 +228,49 @@ INSTANTIATE_TEST_SUITE_P(TooLarge, ClientViewTest,
                                              .configure = default_backend}),
                          [](const auto& row) { return row.param.name; });
 
-INSTANTIATE_TEST_SUITE_P(
-    Timeout, ClientViewTest,
-    testing::Values(Row{"tls", half_a_hello, Outcome::timeout, ""},
-                    Row{"http", half_a_request, Outcome::timeout, "HTTP/1.1 408 "},
-                    Row{.name = "other",
-                        .sends = "SSH",
-                        .outcome = Outcome::timeout,
-                        .receives = "",
-                        .configure = without_http},
-                    Row{"silent", "", Outcome::timeout, ""},
-                    Row{.name = "silent_with_a_default_backend",
-                        .sends = "",
-                        .outcome = Outcome::timeout,
-                        .receives = "",
-                        .configure = default_backend}),
-    [](const auto& row) { return row.param.name; });
+INSTANTIATE_TEST_SUITE_P(Timeout, ClientViewTest,
+                         testing::Values(Row{"tls", half_a_hello, Outcome::timeout, ""},
+                                         Row{"http", half_a_request, Outcome::timeout, "HTTP/1.1 408 "},
+                                         Row{.name = "other",
+                                             .sends = "SSH",
+                                             .outcome = Outcome::timeout,
+                                             .receives = "",
+                                             .configure = without_http},
+                                         Row{"silent", "", Outcome::timeout, ""},
+                                         Row{.name = "silent_with_a_default_backend",
+                                             .sends = "",
+                                             .outcome = Outcome::timeout,
+                                             .receives = "",
+                                             .configure = default_backend}),
+                         [](const auto& row) { return row.param.name; });
 
-INSTANTIATE_TEST_SUITE_P(
-    SilentClientThatLeaves, ClientViewTest,
-    testing::Values(Row{.name = "is_ok",
-                        .sends = "",
-                        .outcome = Outcome::ok,
-                        .receives = "",
-                        .ending = PeerScript::Ending::half_close}),
-    [](const auto& row) { return row.param.name; });
+INSTANTIATE_TEST_SUITE_P(SilentClientThatLeaves, ClientViewTest,
+                         testing::Values(Row{.name = "is_ok",
+                                             .sends = "",
+                                             .outcome = Outcome::ok,
+                                             .receives = "",
+                                             .ending = PeerScript::Ending::half_close}),
+                         [](const auto& row) { return row.param.name; });
 
 /// The three languages in which a client is told that a server is missing.
 testing::internal::ParamGenerator<Row> servers_missing(Servers servers, Outcome outcome,
                                                        const std::string& status) {
-  return testing::Values(
-      Row{.name = "tls",
-          .sends = client_hello("app0.example"),
-          .outcome = outcome,
-          .receives = alert(internal_error),
-          .servers = servers},
-      Row{.name = "http",
-          .sends = request("app0.example"),
-          .outcome = outcome,
-          .receives = "HTTP/1.1 " + status + " ",
-          .servers = servers},
-      Row{.name = "other",
-          .sends = "SSH-2.0-x\r\n",
-          .outcome = outcome,
-          .receives = "",
-          .reset = true,
-          .servers = servers});
+  return testing::Values(Row{.name = "tls",
+                             .sends = client_hello("app0.example"),
+                             .outcome = outcome,
+                             .receives = alert(internal_error),
+                             .servers = servers},
+                         Row{.name = "http",
+                             .sends = request("app0.example"),
+                             .outcome = outcome,
+                             .receives = "HTTP/1.1 " + status + " ",
+                             .servers = servers},
+                         Row{.name = "other",
+                             .sends = "SSH-2.0-x\r\n",
+                             .outcome = outcome,
+                             .receives = "",
+                             .reset = true,
+                             .servers = servers});
 }
 
 INSTANTIATE_TEST_SUITE_P(ServerRefused, ClientViewTest,

@@ -100,7 +100,7 @@ class DispatchWorld {
       }
       return true;
     };
-    return run_until(all_stopped, std::chrono::minutes{30}) && in_time;
+    return run_until(all_stopped, std::chrono::hours{24}) && in_time;  // servers have patience
   }
 
   SimulatedWorld& world() { return world_; }

@@ -19,6 +19,7 @@ struct PeerScript {
   bool echo = false;                            ///< also sends back everything that it receives
   std::size_t send_after = 0;                   ///< begins once so many bytes have come
   bool send_after_end = false;                  ///< begins after the end of the peer's stream
+  std::chrono::milliseconds send_delay{0};      ///< before the first send
   std::size_t chunk_max = 65536;                ///< each send offers 1 to so many bytes
   std::chrono::milliseconds send_pause_max{0};  ///< before each send
 

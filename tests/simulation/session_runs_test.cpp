@@ -24,6 +24,11 @@ using std::chrono::seconds;
 
 constexpr std::size_t backend_count = 3;
 constexpr std::size_t first_flight_limit = 8'000;
+// However slow the network is, nobody gives up before it is through.
+constexpr hours healthy_first_flight_timeout{2};
+constexpr hours healthy_patience{12};
+constexpr minutes patience{60};
+constexpr hours longest_run{48};
 
 struct SeedRange {
   std::uint64_t first;
@@ -45,6 +50,7 @@ struct Expectation {
   std::optional<std::size_t> backend;  ///< where it belongs; none: nowhere
   Protocol protocol = Protocol::any;
   std::optional<Outcome> refusal;  ///< of one that belongs nowhere
+  bool is_silent = false;          ///< says nothing until the first flight's time is over
 };
 
 std::string text_of(const test::Bytes& bytes) {
@@ -79,17 +85,23 @@ std::string draw_body(Random& random, std::size_t limit) {
       random, random.chance(1, 5) ? random.below(limit) : random.below(std::min<std::size_t>(limit, 3'000)));
 }
 
-Expectation draw_client(Random& random, std::size_t limit) {
+/// What the rules make of a client that no name leads anywhere.
+Expectation without_route(const ListenerConfig& listener, std::string payload, Protocol protocol) {
+  if (listener.default_backend) return {std::move(payload), *listener.default_backend, protocol, {}};
+  return {std::move(payload), {}, protocol, Outcome::no_route};
+}
+
+Expectation draw_first_flight(Random& random, const ListenerConfig& listener, std::size_t limit) {
   const std::size_t backend = random.below(backend_count);
   const std::string name = "app" + std::to_string(backend) + ".example";
   const std::string body = draw_body(random, limit);
-  switch (random.below(12)) {
+  switch (random.below(13)) {
     case 0:
-      return {tls_flight(random, "elsewhere.example") + body, {}, Protocol::tls, Outcome::no_route};
+      return without_route(listener, tls_flight(random, "elsewhere.example") + body, Protocol::tls);
     case 1:
-      return {tls_flight(random, "") + body, {}, Protocol::tls, Outcome::no_route};
+      return without_route(listener, tls_flight(random, "") + body, Protocol::tls);
     case 2:
-      return {http_flight(random, "elsewhere.example") + body, {}, Protocol::http, Outcome::no_route};
+      return without_route(listener, http_flight(random, "elsewhere.example") + body, Protocol::http);
     case 3:
       return {"GET / HTTP/1.1\r\nHost: " + name + "\r\nHost: other\r\n\r\n",
               {},
@@ -104,22 +116,46 @@ Expectation draw_client(Random& random, std::size_t limit) {
       return {"GET /" + std::string(first_flight_limit + 100, 'x'), {}, Protocol::http, Outcome::too_large};
     case 6:
       return {"SSH-2.0-" + std::to_string(random.next()) + "\r\n" + body, 0, Protocol::ssh, {}};
-    case 7:
+    case 7: {
+      const std::string unclaimed = "\x01" + random_bytes(random, 20) + body;
+      if (listener.accepts_any) return without_route(listener, unclaimed, Protocol::any);
+      return {unclaimed, {}, Protocol::any, Outcome::malformed};
+    }
     case 8:
+    case 9:
       return {http_flight(random, name) + body, backend, Protocol::http, {}};
     default:
       return {tls_flight(random, name) + body, backend, Protocol::tls, {}};
   }
 }
 
-PeerScript draw_client_script(Random& random, std::string payload, bool may_misbehave) {
-  PeerScript script{.send = std::move(payload),
+Expectation draw_client(Random& random, const ListenerConfig& listener, std::size_t limit,
+                        bool may_misbehave) {
+  Expectation client = draw_first_flight(random, listener, limit);
+  client.is_silent = listener.silent_backend && random.chance(1, 6);
+  const bool stays_silent = client.is_silent && !may_misbehave;  // else it may speak in time
+  if (!listener.reads_first_flight() || stays_silent) {
+    client.backend = stays_silent ? listener.silent_backend : listener.default_backend;
+    client.protocol = Protocol::any;
+    client.refusal = {};
+  }
+  return client;
+}
+
+PeerScript draw_client_script(Random& random, const Expectation& client, const ListenerConfig& listener,
+                              bool may_misbehave) {
+  PeerScript script{.send = client.payload,
                     .chunk_max = 1 + random.below(random.chance(1, 3) ? 40 : 30'000)};
   if (random.chance(1, 4)) script.receive_pause_max = milliseconds{5};
   if (random.chance(1, 8) && script.send.size() < 10'000) script.send_pause_max = milliseconds{2};
   script.ending = random.chance(1, 2) ? PeerScript::Ending::half_close : PeerScript::Ending::wait;
-  script.patience = minutes{60};
+  script.patience = may_misbehave ? patience : healthy_patience;
+  if (client.is_silent) script.send_delay = 2 * listener.first_flight_timeout;
   if (!may_misbehave) return script;
+  // About when the time for the first flight is over.
+  if (client.is_silent)
+    script.send_delay = milliseconds{random.below(
+        static_cast<std::uint64_t>(listener.first_flight_timeout.count()) * 2 + 1)};
   switch (random.below(8)) {
     case 0:
       script.ending = PeerScript::Ending::close;
@@ -154,7 +190,7 @@ PeerScript draw_server_script(Random& random, std::size_t limit, bool may_misbeh
   }
   if (random.chance(1, 4)) script.receive_pause_max = milliseconds{5};
   script.ending = random.chance(1, 2) ? PeerScript::Ending::half_close : PeerScript::Ending::wait;
-  script.patience = minutes{60};
+  script.patience = may_misbehave ? patience : healthy_patience;
   if (!may_misbehave) {
     // Both sides waiting for the other one's end would wait for the idle timeout.
     script.ending = PeerScript::Ending::half_close;
@@ -190,31 +226,35 @@ class SeededRun {
         random_(seed),
         faults_(faulty ? SimulatedFaults::draw(random_) : SimulatedFaults::draw_harmless(random_)),
         limit_(body_limit(faults_)),
-        dispatch_(seed, faults_, draw_config(),
-                  [this](std::size_t backend, std::size_t server, std::size_t connection) {
-                    PeerScript script = draw_server_script(random_, limit_, faulty_);
-                    answers_[{backend, server, connection}] = script.send;
-                    return script;
-                  }) {}
+        max_sessions_(random_.chance(1, 4) ? 1 + random_.below(6) : SIZE_MAX),
+        dispatch_(
+            seed, faults_, draw_config(),
+            [this](std::size_t backend, std::size_t server, std::size_t connection) {
+              PeerScript script = draw_server_script(random_, limit_, faulty_);
+              answers_[{backend, server, connection}] = script.send;
+              return script;
+            },
+            max_sessions_) {}
 
   void execute() {
     spdlog::set_level(spdlog::level::off);
     if (std::getenv("PORTSHARE_SIMULATION_TRACE")) dispatch_.world().network.log_to(stderr);
     for (auto count = 1 + random_.below(20); count > 0; --count) {
-      Expectation client = draw_client(random_, limit_);
-      dispatch_.add_client(draw_client_script(random_, client.payload, faulty_));
+      Expectation client = draw_client(random_, listener(), limit_, faulty_);
+      dispatch_.add_client(draw_client_script(random_, client, listener(), faulty_));
       expectations_.push_back(std::move(client));
     }
-    if (faulty_ && random_.chance(1, 4)) {
+    if (faulty_ && random_.chance(1, 3)) {
       // An end in the middle of it all.
       const auto moment = dispatch_.world().network.now() + milliseconds{random_.below(50)};
       dispatch_.run_until([&] { return dispatch_.world().network.now() >= moment; }, minutes{1});
-      dispatch_.worker().terminate_all();
+      if (random_.chance(1, 2)) dispatch_.drain();
+      if (random_.chance(1, 2)) dispatch_.worker().terminate_all();
     }
     ASSERT_TRUE(dispatch_.run_until(
-        [&] { return std::ranges::all_of(dispatch_.clients(), &ScriptedClient::is_done); }, hours{3}))
+        [&] { return std::ranges::all_of(dispatch_.clients(), &ScriptedClient::is_done); }, longest_run))
         << "a client is left hanging";
-    ASSERT_TRUE(dispatch_.stop(hours{3})) << "a session is left hanging";
+    ASSERT_TRUE(dispatch_.stop(longest_run)) << "a session is left hanging";
     EXPECT_TRUE(dispatch_.world().is_clean())
         << dispatch_.world().network.open_sockets() << " sockets, " << dispatch_.world().loop.pending()
         << " ops, " << dispatch_.world().loop.buffers().outstanding() << " buffers";
@@ -224,14 +264,38 @@ class SeededRun {
   }
 
  private:
+  const ListenerConfig& listener() const { return dispatch_.config().listeners[0]; }
+
   Config draw_config() {
     Config config = dispatch_config(backend_count, 1 + random_.below(3));
-    config.listeners[0].first_flight_limit = first_flight_limit;
-    config.listeners[0].first_flight_timeout = seconds{faulty_ ? 5 : 3600};
-    config.listeners[0].idle_timeout = faulty_ ? milliseconds{minutes{10}} : milliseconds{0};
-    for (BackendConfig& backend : config.backends)
+    ListenerConfig& listener = config.listeners[0];
+    listener.first_flight_limit = first_flight_limit;
+    listener.accepts_any = random_.chance(1, 3);
+    if (random_.chance(1, 3)) listener.default_backend = 2;
+    // Who waits in the queue for longer than it wants to be silent is not.
+    if (random_.chance(1, 3) && (faulty_ || max_sessions_ == SIZE_MAX)) listener.silent_backend = 1;
+    if (random_.chance(1, 12)) {
+      listener.accepts_tls = listener.accepts_http = listener.accepts_ssh = listener.accepts_any = false;
+      listener.default_backend = 2;
+      listener.silent_backend = {};
+    }
+    listener.first_flight_timeout = healthy_first_flight_timeout;
+    listener.idle_timeout = milliseconds{0};
+    if (faulty_) {
+      listener.first_flight_timeout = random_.chance(1, 3) ? milliseconds{30} : seconds{5};
+      if (random_.chance(1, 2)) listener.idle_timeout = random_.chance(1, 2) ? minutes{10} : seconds{2};
+    }
+    for (BackendConfig& backend : config.backends) {
       backend.retries = static_cast<std::uint32_t>(random_.below(3));
+      if (faulty_ && random_.chance(1, 3)) backend.connect_timeout = milliseconds{1 + random_.below(200)};
+    }
     return config;
+  }
+
+  /// Whether a backend may get the bytes of a client: the one where it belongs, and where faults make it slow
+  /// to say its first word, the silent one.
+  bool may_reach(const Expectation& client, std::size_t backend) const {
+    return client.backend == backend || (faulty_ && listener().silent_backend == backend);
   }
 
   /// What a server got is the beginning of what one of its own clients sent, all of it if the stream ended in
@@ -247,13 +311,16 @@ class SeededRun {
         if (record.received.empty()) continue;
         ASSERT_NE(sender, expectations_.end()) << "a server received what nobody sent";
         const auto rightful = std::ranges::find_if(expectations_, [&](const Expectation& client) {
-          return client.backend == place.first && client.payload.starts_with(record.received);
+          return may_reach(client, place.first) && client.payload.starts_with(record.received);
         });
         ASSERT_NE(rightful, expectations_.end())
             << "backend " << place.first << " received another one's bytes";
         if (!ended_in_order(record)) continue;
         const auto& clients = dispatch_.clients();
         const auto index = static_cast<std::size_t>(rightful - expectations_.begin());
+        // What a client sends when its connection has just been given up as idle comes too late.
+        const AccessRecord* line = line_of(clients[index]);
+        if (line && line->outcome == Outcome::idle) continue;
         EXPECT_GE(record.received.size(), std::min(rightful->payload.size(), clients[index].record().sent))
             << "an upload was cut short and ended as if it were whole";
       }
@@ -264,22 +331,26 @@ class SeededRun {
     for (std::size_t i = 0; i < expectations_.size(); ++i) {
       const ScriptedClient& client = dispatch_.clients()[i];
       const PeerRecord& record = client.record();
-      const Expectation& expected = expectations_[i];
       if (client.connect_status() != Status::ok) {
         EXPECT_TRUE(faulty_);
         continue;
       }
       if (record.received.empty()) continue;
+      // The log has its own story of this client, and it has to be the same one.
+      const AccessRecord* line = line_of(client);
+      ASSERT_TRUE(line) << "client " << i << " stands nowhere in the log";
       const bool whole_is_known = ended_in_order(record);
       const bool is_answer = std::ranges::any_of(answers_, [&](const auto& answer) {
-        if (expected.backend != std::get<0>(answer.first)) return false;
+        if (line->backend != std::get<0>(answer.first) || line->server != std::get<1>(answer.first)) return false;
         return whole_is_known ? answer.second == record.received : answer.second.starts_with(record.received);
       });
-      EXPECT_TRUE(is_answer || is_refusal(expected, record))
+      EXPECT_TRUE(is_answer || is_refusal(*line, record))
           << "client " << i << " got " << record.received.size() << " bytes"
-          << (whole_is_known ? " and the end" : "");
-      if (expected.refusal && !faulty_) {
-        EXPECT_TRUE(is_refusal(expected, record));
+          << (whole_is_known ? " and the end, " : ", ") << to_string(line->outcome);
+      if (!faulty_) {
+        EXPECT_EQ(line->bytes_out, record.received.size());
+      } else {
+        EXPECT_GE(line->bytes_out, record.received.size());
       }
     }
   }
@@ -289,35 +360,95 @@ class SeededRun {
     return record.end_received && record.send_status == Status::ok;
   }
 
-  static bool is_refusal(const Expectation& expected, const PeerRecord& record) {
-    for (const Outcome outcome : {Outcome::no_route, Outcome::malformed, Outcome::too_large, Outcome::timeout,
-                                  Outcome::refused, Outcome::connect_timeout, Outcome::unavailable}) {
-      const auto answer = as_text(refusal_for(expected.protocol, outcome).answer);
-      if (ended_in_order(record) ? answer == record.received : answer.starts_with(record.received))
-        return true;
-    }
-    return false;
+  static bool is_refusal(const AccessRecord& line, const PeerRecord& record) {
+    const auto answer = as_text(refusal_for(line.protocol, line.outcome).answer);
+    return ended_in_order(record) ? answer == record.received : answer.starts_with(record.received);
+  }
+
+  const AccessRecord* line_of(const ScriptedClient& client) const {
+    const auto found = std::ranges::find_if(dispatch_.logged(), [&](const LoggedConnection& line) {
+      return line.record.has_client && line.record.client == client.address();
+    });
+    return found == dispatch_.logged().end() ? nullptr : &found->record;
   }
 
   void check_log() {
-    const auto& logged = dispatch_.logged();
-    if (!faulty_) {
-      ASSERT_EQ(logged.size(), expectations_.size()) << "one line per connection";
-      std::map<Outcome, std::size_t> found;
-      std::map<Outcome, std::size_t> wanted;
-      for (const auto& line : logged) ++found[line.record.outcome];
-      for (const auto& client : expectations_) ++wanted[client.refusal.value_or(Outcome::ok)];
-      EXPECT_EQ(found, wanted);
-      for (std::size_t i = 0; i < expectations_.size(); ++i) {
-        const PeerRecord& record = dispatch_.clients()[i].record();
-        EXPECT_TRUE(record.end_received) << "client " << i << " was not told the end";
+    EXPECT_LE(dispatch_.logged().size(), expectations_.size()) << "one line per connection";
+    for (std::size_t i = 0; i < expectations_.size(); ++i) {
+      const ScriptedClient& client = dispatch_.clients()[i];
+      const AccessRecord* line = line_of(client);
+      if (!faulty_) {
+        ASSERT_TRUE(line) << "client " << i << " stands nowhere in the log";
+        EXPECT_EQ(to_string(line->outcome), to_string(expectations_[i].refusal.value_or(Outcome::ok)));
+        const bool is_reset =
+            expectations_[i].refusal && refusal_for(expectations_[i].protocol, *expectations_[i].refusal).reset;
+        if (is_reset) {
+          EXPECT_FALSE(ended_in_order(client.record())) << "client " << i << " was not reset";
+        } else {
+          EXPECT_TRUE(client.record().end_received) << "client " << i << " was not told the end";
+        }
+        EXPECT_EQ(line->protocol, expectations_[i].protocol);
+        if (line->outcome == Outcome::ok) {
+          EXPECT_EQ(line->bytes_in, expectations_[i].payload.size());
+        }
       }
+      if (line) check_line(*line, expectations_[i], client.record());
     }
-    for (const auto& line : logged) {
-      if (line.record.outcome == Outcome::ok && line.record.bytes_in > 0) {
-        EXPECT_NE(line.record.backend, AccessRecord::none);
-      }
-      EXPECT_GE(line.record.duration, std::chrono::microseconds{0});
+  }
+
+  void check_line(const AccessRecord& line, const Expectation& expected, const PeerRecord& record) {
+    EXPECT_GE(line.duration, std::chrono::microseconds{0});
+    EXPECT_LE(line.bytes_in, expected.payload.size());
+    switch (line.outcome) {
+      case Outcome::ok:
+        if (line.bytes_in > 0) {
+          EXPECT_NE(line.backend, AccessRecord::none);
+        }
+        break;
+      case Outcome::no_route:
+        EXPECT_EQ(expected.refusal, Outcome::no_route);
+        EXPECT_EQ(line.backend, AccessRecord::none);
+        break;
+      case Outcome::malformed:  // also whatever ends before its first flight is complete
+        EXPECT_TRUE(expected.refusal == Outcome::malformed || record.sent < expected.payload.size() ||
+                    expected.refusal == Outcome::too_large);
+        EXPECT_EQ(line.backend, AccessRecord::none);
+        break;
+      case Outcome::too_large:
+        EXPECT_EQ(expected.refusal, Outcome::too_large);
+        EXPECT_EQ(line.backend, AccessRecord::none);
+        break;
+      case Outcome::timeout:
+        EXPECT_EQ(line.backend, AccessRecord::none);
+        EXPECT_GE(line.duration, listener().first_flight_timeout);
+        break;
+      case Outcome::refused:
+      case Outcome::connect_timeout:
+        ASSERT_NE(line.backend, AccessRecord::none);
+        EXPECT_TRUE(may_reach(expected, line.backend));
+        EXPECT_LT(line.connect, std::chrono::microseconds{0});
+        break;
+      case Outcome::idle:
+        EXPECT_GE(line.duration, listener().idle_timeout);
+        break;
+      case Outcome::rejected:
+      case Outcome::denied:
+      case Outcome::limited:
+        ADD_FAILURE() << to_string(line.outcome) << " although nothing says so";
+        break;
+      case Outcome::unavailable:
+      case Outcome::client_reset:
+      case Outcome::server_reset:
+      case Outcome::shutdown:
+        EXPECT_TRUE(faulty_);
+        break;
+    }
+    // The beginning of a first flight may look like something else.
+    if (line.first_flight >= std::chrono::microseconds{0}) {
+      EXPECT_EQ(line.protocol, expected.protocol);
+    }
+    if (line.connect >= std::chrono::microseconds{0}) {
+      EXPECT_TRUE(may_reach(expected, line.backend));
     }
   }
 
@@ -326,6 +457,7 @@ class SeededRun {
   Random random_;
   const SimulatedFaults faults_;
   const std::size_t limit_;
+  const std::size_t max_sessions_;
   std::map<std::tuple<std::size_t, std::size_t, std::size_t>, std::string> answers_;
   std::vector<Expectation> expectations_;
   DispatchWorld dispatch_;

@@ -97,7 +97,8 @@ def test_two_demos_at_a_time(demo, tmp_path):
         assert second.url("blue.localhost") != demo.url("blue.localhost")
         for line, promised in second.promises() + demo.promises():
             assert promised in run(["sh", "-c", line]).stdout.splitlines(), line
-        assert "takes its place" in second.stdout
+        # Other programs on this host come and go: the friendly port may have become free in between.
+        assert "takes its place" in second.stdout or ":8080" in second.url("blue.localhost")
     finally:
         second.kill()
 
