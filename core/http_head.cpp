@@ -1,82 +1,24 @@
 #include "core/http_head.h"
 
 #include <algorithm>
-#include <array>
 #include <cassert>
-#include <limits>
+
+#include "core/http_fields.h"
 
 namespace portshare {
 namespace {
 
+using http::Character;
+using http::equals_ignoring_case;
+using http::for_each_element;
+using http::is_digit;
+using http::skip;
+using http::to_lower;
+
 constexpr std::size_t max_leading_bytes =
     4;  // two empty lines: clients which add one to a body exist (RFC 9112, 2.2)
 constexpr std::size_t max_method_length = 32;
-constexpr std::uint64_t max_content_length = std::numeric_limits<std::int64_t>::max();
-
-enum CharacterClass : std::uint8_t {
-  token_character = 1,   // RFC 9110, 5.6.2
-  target_character = 2,  // visible ASCII without the fragment's "#" (RFC 9112, 3.2)
-  field_character = 4,   // RFC 9110, 5.5: field-vchar with obs-text, SP, HTAB
-};
-
-constexpr std::array<std::uint8_t, 256> character_classes = [] {
-  constexpr std::string_view token_marks = "!#$%&'*+-.^_`|~";
-  std::array<std::uint8_t, 256> classes{};
-  for (std::size_t i = 0; i < classes.size(); ++i) {
-    const bool is_letter = (i >= 'a' && i <= 'z') || (i >= 'A' && i <= 'Z');
-    const bool is_digit = i >= '0' && i <= '9';
-    const bool is_visible = i > 0x20 && i < 0x7f;
-    const bool is_mark = is_visible && token_marks.find(static_cast<char>(i)) != std::string_view::npos;
-    unsigned bits = 0;
-    if (is_letter || is_digit || is_mark) bits |= token_character;
-    if (is_visible && i != '#') bits |= target_character;
-    if (is_visible || i == ' ' || i == '\t' || i >= 0x80) bits |= field_character;
-    classes[i] = static_cast<std::uint8_t>(bits);
-  }
-  return classes;
-}();
-
-constexpr bool is_a(CharacterClass kind, char character) {
-  return (character_classes[static_cast<std::uint8_t>(character)] & kind) != 0;
-}
-
-constexpr bool is_digit(char character) {
-  return character >= '0' && character <= '9';
-}
-
-constexpr char to_lower(char character) {
-  return character >= 'A' && character <= 'Z' ? static_cast<char>(character + ('a' - 'A')) : character;
-}
-
-/// `lower` is in lower case.
-bool equals_ignoring_case(std::string_view text, std::string_view lower) {
-  return std::ranges::equal(text, lower, {}, to_lower);
-}
-
-/// The first position from `begin` on whose character is not of that kind, or the end.
-std::size_t skip(CharacterClass kind, std::string_view text, std::size_t begin) {
-  while (begin < text.size() && is_a(kind, text[begin])) ++begin;
-  return begin;
-}
-
-std::string_view trim(std::string_view text) {
-  constexpr auto is_space = [](char character) { return character == ' ' || character == '\t'; };
-  while (!text.empty() && is_space(text.front())) text.remove_prefix(1);
-  while (!text.empty() && is_space(text.back())) text.remove_suffix(1);
-  return text;
-}
-
-/// Calls `visit` with each element of a comma-separated list, trimmed, empty ones too; stops when it answers
-/// false.
-template <typename Visit>
-bool for_each_element(std::string_view list, Visit visit) {
-  for (;;) {
-    const std::size_t comma = list.find(',');
-    if (!visit(trim(list.substr(0, comma)))) return false;
-    if (comma == std::string_view::npos) return true;
-    list.remove_prefix(comma + 1);
-  }
-}
+constexpr std::string_view empty_line = "\r\n";
 
 /// IANA's HTTP Method Registry, the common ones first.
 bool is_registered_method(std::string_view method) {
@@ -194,7 +136,7 @@ Verdict HttpHeadReader::skip_leading_lines(std::string_view text) {
 }
 
 Verdict HttpHeadReader::read_method(std::string_view text) {
-  scanned_ = skip(token_character, text, scanned_);
+  scanned_ = skip(Character::token, text, scanned_);
   const std::size_t length = scanned_ - position_;
   if (length > max_method_length) return Verdict::not_mine;
   if (scanned_ == text.size()) return Verdict::need_more;
@@ -205,7 +147,7 @@ Verdict HttpHeadReader::read_method(std::string_view text) {
 }
 
 Verdict HttpHeadReader::read_target(std::string_view text) {
-  scanned_ = skip(target_character, text, scanned_);
+  scanned_ = skip(Character::target, text, scanned_);
   if (scanned_ == text.size()) return Verdict::need_more;
   if (scanned_ == position_ || text[scanned_] != ' ') return break_request_line();
   target_ = {position_, scanned_ - position_};
@@ -263,6 +205,7 @@ Verdict HttpHeadReader::read_fields(std::string_view text) {
 /// RFC 9112, 3.2: origin, absolute, authority and asterisk form.
 bool HttpHeadReader::take_target(std::string_view method, std::string_view target) {
   if (method == "CONNECT") {
+    is_connect_ = true;
     if (!take_target_authority(target)) return false;
     default_port_ = host_.port();
     return default_port_.has_value();
@@ -289,14 +232,11 @@ bool HttpHeadReader::take_target_authority(std::string_view authority) {
   return true;
 }
 
-/// One field line without its end: RFC 9112, 5. A folded line begins with a space and has no name.
+/// One field line without its end.
 bool HttpHeadReader::take_field(std::string_view line) {
-  const std::size_t colon = skip(token_character, line, 0);
-  if (colon == 0 || colon == line.size() || line[colon] != ':') return false;
-  if (skip(field_character, line, colon + 1) != line.size()) return false;
-  const std::string_view name = line.substr(0, colon);
-  const std::string_view value = trim(line.substr(colon + 1));
-
+  const auto field = http::split_field(line);
+  if (!field) return false;
+  const auto [name, value] = *field;
   switch (name.size()) {
     case 4:
       return !equals_ignoring_case(name, "host") || take_host(value);
@@ -304,10 +244,10 @@ bool HttpHeadReader::take_field(std::string_view line) {
       if (equals_ignoring_case(name, "expect")) take_expect(value);
       return true;
     case 7:
-      if (equals_ignoring_case(name, "upgrade")) has_upgrade_ = true;
+      if (equals_ignoring_case(name, "upgrade")) take_upgrade(value);
       return true;
     case 10:
-      if (equals_ignoring_case(name, "connection")) take_connection(value);
+      if (equals_ignoring_case(name, "connection")) connection_.take(value);
       return true;
     case 14:
       return !equals_ignoring_case(name, "content-length") || take_content_length(value);
@@ -332,15 +272,11 @@ bool HttpHeadReader::take_host(std::string_view value) {
 }
 
 bool HttpHeadReader::take_content_length(std::string_view value) {
-  if (has_content_length_ || has_transfer_encoding_ || value.empty()) return false;
+  if (has_content_length_ || has_transfer_encoding_) return false;
   has_content_length_ = true;
-  for (const char character : value) {
-    if (!is_digit(character)) return false;
-    const auto digit = static_cast<std::uint64_t>(character - '0');
-    if (content_length_ > (max_content_length - digit) / 10) return false;
-    content_length_ = content_length_ * 10 + digit;
-  }
-  return true;
+  const auto length = http::parse_content_length(value);
+  content_length_ = length.value_or(0);
+  return length.has_value();
 }
 
 /// Several fields are one list (RFC 9110, 5.3), so "chunked" must stay the last element over all of them.
@@ -354,11 +290,10 @@ bool HttpHeadReader::take_transfer_encoding(std::string_view value) {
   });
 }
 
-void HttpHeadReader::take_connection(std::string_view value) {
-  for_each_element(value, [this](std::string_view option) {
-    if (equals_ignoring_case(option, "close")) connection_close_ = true;
-    if (equals_ignoring_case(option, "keep-alive")) connection_keep_alive_ = true;
-    if (equals_ignoring_case(option, "upgrade")) connection_upgrade_ = true;
+void HttpHeadReader::take_upgrade(std::string_view value) {
+  has_upgrade_ = true;
+  for_each_element(value, [this](std::string_view protocol) {
+    if (equals_ignoring_case(protocol, "h2c")) offers_http2_ = true;
     return true;
   });
 }
@@ -372,7 +307,9 @@ void HttpHeadReader::take_expect(std::string_view value) {
 
 /// What only the whole head can tell.
 bool HttpHeadReader::is_consistent() const {
-  return (has_host_field_ || minor_version_ == 0) && has_transfer_encoding_ == is_chunked_;
+  if (!has_host_field_ && minor_version_ != 0) return false;
+  if (has_transfer_encoding_ != is_chunked_) return false;
+  return !is_connect_ || (!is_chunked_ && content_length_ == 0);
 }
 
 void HttpHeadReader::fill(std::string_view text, HttpHead& head) const {
@@ -386,10 +323,12 @@ void HttpHeadReader::fill(std::string_view text, HttpHead& head) const {
               : has_content_length_ ? HttpHead::Body::content_length
                                     : HttpHead::Body::none;
   head.content_length = content_length_;
-  head.keep_alive = !connection_close_ && (is_1_1 || connection_keep_alive_);
-  head.upgrade = is_1_1 && has_upgrade_ && connection_upgrade_;
+  head.keep_alive = connection_.persist(minor_version_);
+  head.upgrade = is_1_1 && has_upgrade_ && connection_.upgrade;
+  head.upgrade_to_http2 = head.upgrade && offers_http2_;
   head.expects_continue = is_1_1 && expects_continue_;
   head.length = position_;
+  head.fields_end = position_ - empty_line.size();
 }
 
 }  // namespace portshare

@@ -8,6 +8,7 @@
 
 #include "core/byte_view.h"
 #include "core/host_name.h"
+#include "core/http_fields.h"
 #include "core/verdict.h"
 
 namespace portshare {
@@ -23,10 +24,13 @@ struct HttpHead {
   HostName host;                   ///< of the absolute form, of CONNECT's authority or of the Host field
   Body body = Body::none;
   std::uint64_t content_length = 0;
-  bool keep_alive = false;        ///< the client wants to send a further request (RFC 9112, 9.3)
-  bool upgrade = false;           ///< Upgrade with Connection: upgrade, in HTTP/1.1 (RFC 9110, 7.8)
+  bool keep_alive = false;  ///< the client wants to send a further request (RFC 9112, 9.3)
+  bool upgrade = false;     ///< Upgrade with Connection: upgrade, in HTTP/1.1 (RFC 9110, 7.8)
+  bool upgrade_to_http2 =
+      false;  ///< and one of the protocols is "h2c", whose requests would hide in the tunnel
   bool expects_continue = false;  ///< Expect: 100-continue, in HTTP/1.1 (RFC 9110, 10.1.1)
   std::size_t length = 0;         ///< bytes up to and with the empty line (leading empty lines included)
+  std::size_t fields_end = 0;     ///< where the empty line begins: further field lines can be inserted here
 };
 
 /// One reader per request. Incremental: linear work for a head that arrives byte by byte. Allocates nothing.
@@ -44,7 +48,7 @@ struct HttpHead {
 /// - a field line that is folded, has no name, a name that is no token, or space before the colon;
 /// - a second Content-Length (equal ones too), one that is not all digits or passes 2^63-1;
 /// - Transfer-Encoding with Content-Length, in HTTP/1.0, with an unknown coding, a parameter, an empty
-///   element, or with "chunked" anywhere but once at the end;
+///   element, or with "chunked" anywhere but once at the end; a body behind CONNECT;
 /// - two Host fields, none in HTTP/1.1, an empty or invalid one, userinfo;
 /// - a Host other than the authority of an absolute target or of CONNECT (ports compare with the scheme's
 ///   default; behind CONNECT the Host may leave the port out).
@@ -88,7 +92,7 @@ class HttpHeadReader {
   bool take_host(std::string_view value);
   bool take_content_length(std::string_view value);
   bool take_transfer_encoding(std::string_view value);
-  void take_connection(std::string_view value);
+  void take_upgrade(std::string_view value);
   void take_expect(std::string_view value);
   [[nodiscard]] bool is_consistent() const;
   void fill(std::string_view text, HttpHead& head) const;
@@ -110,10 +114,10 @@ class HttpHeadReader {
   bool has_transfer_encoding_ = false;
   bool is_chunked_ = false;  ///< "chunked" is the last coding so far
   bool has_upgrade_ = false;
-  bool connection_close_ = false;
-  bool connection_keep_alive_ = false;
-  bool connection_upgrade_ = false;
+  bool is_connect_ = false;
+  bool offers_http2_ = false;
   bool expects_continue_ = false;
+  http::ConnectionOptions connection_;
   HostName host_;
 };
 
