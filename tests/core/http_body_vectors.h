@@ -17,9 +17,8 @@ struct ChunkedVector {
 };
 
 inline void add_legal_chunked(std::vector<ChunkedVector>& vectors) {
-  const auto add = [&](std::string bytes, std::string_view behind = "") {
-    const std::size_t count = bytes.size();
-    vectors.push_back({.bytes = bytes + std::string(behind), .count = count});
+  const auto add = [&](const std::string& bytes, std::string_view behind = "") {
+    vectors.push_back({.bytes = bytes + std::string(behind), .count = bytes.size()});
   };
   add("0\r\n\r\n");
   add("4\r\nWiki\r\n7\r\npedia i\r\nB\r\nn \r\nchunks.\r\n0\r\n\r\n");
