@@ -24,10 +24,9 @@ struct HttpHead {
   HostName host;                   ///< of the absolute form, of CONNECT's authority or of the Host field
   Body body = Body::none;
   std::uint64_t content_length = 0;
-  bool keep_alive = false;  ///< the client wants to send a further request (RFC 9112, 9.3)
-  bool upgrade = false;     ///< Upgrade with Connection: upgrade, in HTTP/1.1 (RFC 9110, 7.8)
-  bool upgrade_to_http2 =
-      false;  ///< and one of the protocols is "h2c", whose requests would hide in the tunnel
+  bool keep_alive = false;        ///< the client wants to send a further request (RFC 9112, 9.3)
+  bool upgrade = false;           ///< Upgrade with Connection: upgrade, in HTTP/1.1 (RFC 9110, 7.8)
+  bool upgrade_to_http2 = false;  ///< and "h2c" is among the protocols: requests would hide in the tunnel
   bool expects_continue = false;  ///< Expect: 100-continue, in HTTP/1.1 (RFC 9110, 10.1.1)
   std::size_t length = 0;         ///< bytes up to and with the empty line (leading empty lines included)
   std::size_t fields_end = 0;     ///< where the empty line begins: further field lines can be inserted here

@@ -42,6 +42,8 @@ struct HttpResponseHead {
   /// client's connection either: the client reads the same head, and what it says about the end.
   bool keep_alive = false;
   std::size_t length = 0;  ///< bytes up to and with the empty line
+
+  bool operator==(const HttpResponseHead&) const = default;
 };
 
 /// One reader per response, interim ones included. Incremental; allocates nothing. Answers `need_more`,

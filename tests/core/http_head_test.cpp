@@ -32,7 +32,8 @@ HttpAnswer expected_answer(const HttpVector& vector) {
           vector.keep_alive,
           vector.upgrade,
           vector.expects_continue,
-          vector.bytes.size() - vector.behind};
+          vector.bytes.size() - vector.behind,
+          vector.upgrade_to_http2};
 }
 
 /// The vector's bytes for a message, long ones cut.
@@ -86,6 +87,20 @@ TEST(HttpHead, ReadsALongHeadByteByByte) {
   ASSERT_EQ(reader.read(as_bytes(text), head), Verdict::recognised);
   EXPECT_EQ(head.target.size(), 30001U);
   EXPECT_EQ(head.length, text.size());
+}
+
+TEST(HttpHead, SaysWhereFieldLinesCanBeInserted) {
+  const std::string text = "\r\n" + get_with("X: y\r\n") + "the next request";
+  HttpHeadReader reader;
+  HttpHead head;
+  ASSERT_EQ(reader.read(as_bytes(text), head), Verdict::recognised);
+  EXPECT_EQ(text.substr(head.fields_end), "\r\nthe next request");
+
+  std::string longer = text;
+  longer.insert(head.fields_end, "Connection: close\r\n");
+  const HttpAnswer answer = read_text(longer);
+  EXPECT_EQ(answer.verdict, Verdict::recognised);
+  EXPECT_FALSE(answer.keep_alive);
 }
 
 TEST(HttpHead, RefusesALineAsSoonAsItIsComplete) {

@@ -25,6 +25,7 @@ struct HttpVector {
   bool keep_alive = true;
   bool upgrade = false;
   bool expects_continue = false;
+  bool upgrade_to_http2 = false;
   std::size_t behind = 0;  ///< bytes behind the head
 };
 
@@ -106,6 +107,13 @@ inline void add_legal_request_lines(std::vector<HttpVector>& vectors) {
                      .target = "b.example:443",
                      .host = "b.example",
                      .port = "443"});
+  vectors.push_back(
+      {.bytes = "CONNECT b.example:443 HTTP/1.1\r\nHost: b.example:443\r\nContent-Length: 0\r\n\r\n",
+       .method = "CONNECT",
+       .target = "b.example:443",
+       .host = "b.example",
+       .port = "443",
+       .body = HttpHead::Body::content_length});
   vectors.push_back({.bytes = "CONNECT [2001:db8::1]:443 HTTP/1.0\r\n\r\n",
                      .method = "CONNECT",
                      .target = "[2001:db8::1]:443",
@@ -164,6 +172,16 @@ inline void add_legal_fields(std::vector<HttpVector>& vectors) {
                      .minor_version = 0,
                      .host = "",
                      .keep_alive = false});
+  vectors.push_back(
+      {.bytes =
+           get_with("Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n"),
+       .upgrade = true,
+       .upgrade_to_http2 = true});
+  vectors.push_back({.bytes = get_with("Connection: upgrade\r\nUpgrade: websocket, H2C\r\nUpgrade: x\r\n"),
+                     .upgrade = true,
+                     .upgrade_to_http2 = true});
+  vectors.push_back({.bytes = get_with("Upgrade: h2c\r\n")});
+  vectors.push_back({.bytes = get_with("Connection: upgrade\r\nUpgrade: h2c-17\r\n"), .upgrade = true});
   vectors.push_back({.bytes = get_with("Expect: 100-Continue\r\n"), .expects_continue = true});
   vectors.push_back({.bytes = get_with("Expect: 100\r\n")});
   vectors.push_back({.bytes = "GET / HTTP/1.0\r\nExpect: 100-continue\r\n\r\n",
@@ -371,6 +389,8 @@ inline void add_malformed_heads(std::vector<HttpVector>& vectors) {
   add(get_with("Transfer-Encoding: chunked\r\nTransfer-Encoding: gzip\r\n"));
   add(get_with("Transfer-Encoding: gzip\r\nTransfer-Encoding: gzip\r\n"));
   add("POST / HTTP/1.0\r\nHost: a.example\r\nTransfer-Encoding: chunked\r\n\r\n");
+  add("CONNECT a.example:443 HTTP/1.1\r\nHost: a.example:443\r\nContent-Length: 5\r\n\r\n");
+  add("CONNECT a.example:443 HTTP/1.1\r\nHost: a.example:443\r\nTransfer-Encoding: chunked\r\n\r\n");
 }
 
 inline void add_other_openings(std::vector<HttpVector>& vectors) {

@@ -11,6 +11,7 @@
 
 #include "core/byte_view.h"
 #include "core/http_head.h"
+#include "core/http_response_head.h"
 #include "core/tls_hello.h"
 #include "core/verdict.h"
 
@@ -59,6 +60,7 @@ struct HttpAnswer {
   bool upgrade = false;
   bool expects_continue = false;
   std::size_t length = 0;
+  bool upgrade_to_http2 = false;
 
   bool operator==(const HttpAnswer&) const = default;
 
@@ -76,7 +78,24 @@ struct HttpAnswer {
             head.keep_alive,
             head.upgrade,
             head.expects_continue,
-            head.length};
+            head.length,
+            head.upgrade_to_http2};
+  }
+};
+
+/// The same for HttpResponseHeadReader.
+struct ResponseAnswer {
+  using Reader = HttpResponseHeadReader;
+  using Result = HttpResponseHead;
+
+  Verdict verdict = Verdict::need_more;
+  HttpResponseHead head = {};
+
+  bool operator==(const ResponseAnswer&) const = default;
+
+  static ResponseAnswer of(Verdict verdict, const HttpResponseHead& head) {
+    if (verdict != Verdict::recognised) return {.verdict = verdict};
+    return {verdict, head};
   }
 };
 
@@ -91,10 +110,12 @@ inline std::vector<std::size_t> cuts(std::size_t size) {
   return positions;
 }
 
-/// One reader and its last answer.
+/// One reader and its last answer. `fresh` is a reader that has not read yet.
 template <typename Answer>
 class SplitReading {
  public:
+  explicit SplitReading(const typename Answer::Reader& fresh = typename Answer::Reader()) : reader_(fresh) {}
+
   /// `bytes`: everything that has arrived so far.
   const Answer& show(ByteView bytes) {
     const std::vector<std::uint8_t> copy(bytes.begin(), bytes.end());
@@ -114,8 +135,8 @@ class SplitReading {
 
 /// All bytes in one call.
 template <typename Answer>
-Answer read_whole(ByteView bytes) {
-  return SplitReading<Answer>().show(bytes);
+Answer read_whole(ByteView bytes, const typename Answer::Reader& fresh = typename Answer::Reader()) {
+  return SplitReading<Answer>(fresh).show(bytes);
 }
 
 }  // namespace portshare::test

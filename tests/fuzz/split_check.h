@@ -15,13 +15,21 @@ inline void require(bool holds) {
   if (!holds) std::abort();
 }
 
-/// The answer for `bytes`, after seeing that every way of cutting them leads to it: short ones byte by byte,
-/// long ones at positions which the bytes themselves choose.
-template <typename Answer>
-Answer require_same_answer_for_cuts(ByteView bytes) {
-  const Answer whole = read_whole<Answer>(bytes);
+/// A number which the bytes themselves choose (FNV-1a).
+inline std::uint32_t hash_of(ByteView bytes) {
+  std::uint32_t hash = 2166136261U;
+  for (const std::uint8_t byte : bytes) hash = (hash ^ byte) * 16777619U;
+  return hash;
+}
 
-  SplitReading<Answer> growing;
+/// The answer for `bytes`, after seeing that every way of cutting them leads to it: short ones byte by byte,
+/// long ones at positions which the bytes themselves choose. `fresh` is a reader that has not read yet.
+template <typename Answer>
+Answer require_same_answer_for_cuts(ByteView bytes,
+                                    const typename Answer::Reader& fresh = typename Answer::Reader()) {
+  const Answer whole = read_whole<Answer>(bytes, fresh);
+
+  SplitReading<Answer> growing(fresh);
   const std::size_t step = 1 + bytes.size() / 256;
   for (std::size_t length = 0; length < bytes.size(); length += step) {
     const Verdict before = growing.answer().verdict;
@@ -31,10 +39,8 @@ Answer require_same_answer_for_cuts(ByteView bytes) {
   }
   require(growing.show(bytes) == whole);
 
-  std::uint32_t hash = 2166136261U;  // FNV-1a
-  for (const std::uint8_t byte : bytes) hash = (hash ^ byte) * 16777619U;
-  SplitReading<Answer> cut_in_two;
-  cut_in_two.show(bytes.first(hash % (bytes.size() + 1)));
+  SplitReading<Answer> cut_in_two(fresh);
+  cut_in_two.show(bytes.first(hash_of(bytes) % (bytes.size() + 1)));
   require(cut_in_two.show(bytes) == whole);
   return whole;
 }

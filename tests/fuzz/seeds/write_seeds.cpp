@@ -7,8 +7,11 @@
 #include <string>
 
 #include "core/byte_view.h"
+#include "tests/core/http_body_vectors.h"
 #include "tests/core/http_head_vectors.h"
+#include "tests/core/http_response_head_vectors.h"
 #include "tests/core/tls_hello_vectors.h"
+#include "tests/fuzz/response_input.h"
 
 namespace {
 
@@ -38,6 +41,14 @@ int main(int argument_count, char** arguments) {
   number = 0;
   for (const auto& vector : portshare::test::http_vectors())
     write_seed(seeds / "fuzz_http_head", number++, portshare::as_bytes(vector.bytes));
+  number = 0;
+  for (const auto& vector : portshare::test::chunked_vectors())
+    write_seed(seeds / "fuzz_http_body", number++, portshare::as_bytes(vector.bytes));
+  number = 0;
+  for (const auto& vector : portshare::test::response_vectors()) {
+    const auto context = static_cast<char>(portshare::test::byte_of(vector.context));
+    write_seed(seeds / "fuzz_http_response_head", number++, portshare::as_bytes(context + vector.bytes));
+  }
   number = 0;
   for (const std::string_view opening :
        {"SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n", "SSH", "SSL-", "GET / HTTP/1.1\r\n"})
