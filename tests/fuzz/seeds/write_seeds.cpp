@@ -8,6 +8,7 @@
 
 #include "core/byte_view.h"
 #include "tests/core/http_head_vectors.h"
+#include "tests/core/proxy_header_vectors.h"
 #include "tests/core/tls_hello_vectors.h"
 
 namespace {
@@ -42,5 +43,8 @@ int main(int argument_count, char** arguments) {
   for (const std::string_view opening :
        {"SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n", "SSH", "SSL-", "GET / HTTP/1.1\r\n"})
     write_seed(seeds / "fuzz_ssh_banner", number++, portshare::as_bytes(opening));
+  number = 0;
+  for (const auto& vector : portshare::test::proxy_vectors())
+    write_seed(seeds / "fuzz_proxy_header", number++, portshare::as_bytes(vector.bytes));
   return 0;
 }
