@@ -8,6 +8,7 @@
 
 #include "core/byte_view.h"
 #include "tests/core/http_head_vectors.h"
+#include "tests/core/opener_vectors.h"
 #include "tests/core/proxy_header_vectors.h"
 #include "tests/core/tls_hello_vectors.h"
 
@@ -40,9 +41,10 @@ int main(int argument_count, char** arguments) {
   for (const auto& vector : portshare::test::http_vectors())
     write_seed(seeds / "fuzz_http_head", number++, portshare::as_bytes(vector.bytes));
   number = 0;
-  for (const std::string_view opening :
-       {"SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n", "SSH", "SSL-", "GET / HTTP/1.1\r\n"})
-    write_seed(seeds / "fuzz_ssh_banner", number++, portshare::as_bytes(opening));
+  for (const auto& vector : portshare::test::opener_vectors())
+    write_seed(seeds / "fuzz_openers", number++, portshare::as_bytes(vector.bytes));
+  for (const std::string& bytes : portshare::test::bytes_of_no_opener())
+    write_seed(seeds / "fuzz_openers", number++, portshare::as_bytes(bytes));
   number = 0;
   for (const auto& vector : portshare::test::proxy_vectors())
     write_seed(seeds / "fuzz_proxy_header", number++, portshare::as_bytes(vector.bytes));
