@@ -7,6 +7,7 @@
 #include <string>
 
 #include "core/byte_view.h"
+#include "tests/core/h2_authority_vectors.h"
 #include "tests/core/http_head_vectors.h"
 #include "tests/core/opener_vectors.h"
 #include "tests/core/proxy_header_vectors.h"
@@ -48,5 +49,8 @@ int main(int argument_count, char** arguments) {
   number = 0;
   for (const auto& vector : portshare::test::proxy_vectors())
     write_seed(seeds / "fuzz_proxy_header", number++, portshare::as_bytes(vector.bytes));
+  number = 0;
+  for (const auto& vector : portshare::test::h2_vectors())
+    write_seed(seeds / "fuzz_h2_authority", number++, portshare::as_bytes(vector.bytes));
   return 0;
 }
