@@ -44,7 +44,7 @@ struct H2Vector {
 
 /// What clients sent, captured.
 inline std::string captured_curl() {
-  return from_hex(
+  return bytes_of_hex(
       "505249202a20485454502f322e300d0a0d0a534d0d0a0d0a 000012040000000000 000300000064 000402000000 "
       "000200000000"
       "000004080000000000 01ff0001 000045010400000001 "
@@ -53,7 +53,7 @@ inline std::string captured_curl() {
       "613d62");
 }
 inline std::string captured_nghttp() {
-  return from_hex(
+  return bytes_of_hex(
       "505249202a20485454502f322e300d0a0d0a534d0d0a0d0a 00000c040000000000 000300000064 00040000ffff"
       "000005020000000003 00000000c8 000005020000000005 0000000064 000005020000000007 0000000000"
       "000005020000000009 0000000700 00000502000000000b 0000000300 00002801250000000d 0000000b0f"
@@ -61,12 +61,12 @@ inline std::string captured_nghttp() {
 }
 /// With a Host field in the place of :authority.
 inline std::string captured_node() {
-  return from_hex(
+  return bytes_of_hex(
       "505249202a20485454502f322e300d0a0d0a534d0d0a0d0a 000000040000000000 000011010500000001"
       "848286668cf1e3c2e5f23a6ba0ab90f4ff");
 }
 inline std::string captured_h2load() {
-  return from_hex(
+  return bytes_of_hex(
       "505249202a20485454502f322e300d0a0d0a534d0d0a0d0a 00000c040000000000 000200000000 00043fffffff"
       "000004080000000000 3fff0000 000021010500000001"
       "8486418b089d5c0b8170dc699680ef827a8f9c541c722954d3a5358980aed89707");
@@ -98,8 +98,9 @@ inline void add_legal_h2_vectors(std::vector<H2Vector>& vectors) {
   legal(captured_h2load(), {.method = "GET", .authority = "127.0.0.1", .port = "43407", .stream = 1}, "");
 
   // RFC 7541, C.3.1 and C.4.1.
-  get(h2_start() + h2_headers(1, from_hex("828684410f7777772e6578616d706c652e636f6d")), "www.example.com");
-  get(h2_start() + h2_headers(1, from_hex("828684418cf1e3c2e5f23a6ba0ab90f4ff")), "www.example.com");
+  get(h2_start() + h2_headers(1, bytes_of_hex("828684410f7777772e6578616d706c652e636f6d")),
+      "www.example.com");
+  get(h2_start() + h2_headers(1, bytes_of_hex("828684418cf1e3c2e5f23a6ba0ab90f4ff")), "www.example.com");
 
   const std::string block = hpack_block(get_fields("a.example"));
   constexpr unsigned all = H2FrameHeader::end_headers | H2FrameHeader::end_stream;

@@ -73,7 +73,7 @@ inline H2Fields get_fields(std::string authority) {
 }
 
 /// From text with any white space between the digits.
-inline std::string from_hex(std::string_view hex) {
+inline std::string bytes_of_hex(std::string_view hex) {
   constexpr std::string_view digits = "0123456789abcdef";
   std::string bytes;
   int high = -1;
