@@ -29,17 +29,7 @@ std::string text_of(const std::string& text) {
   return text;
 }
 std::string text_of(Protocol protocol) {
-  switch (protocol) {
-    case Protocol::any:
-      return "any";
-    case Protocol::tls:
-      return "tls";
-    case Protocol::http:
-      return "http";
-    case Protocol::ssh:
-      return "ssh";
-  }
-  return {};
+  return std::string(to_string(protocol));
 }
 
 std::string key_of(NameSource source) {

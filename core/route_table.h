@@ -18,7 +18,7 @@
 
 #include "core/byte_view.h"
 #include "core/ip_address.h"
-#include "core/verdict.h"
+#include "core/protocol.h"
 
 namespace portshare {
 

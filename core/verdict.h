@@ -15,7 +15,4 @@ enum class Verdict : std::uint8_t {
   malformed,   ///< claims to be this protocol and breaks its rules
 };
 
-/// The protocols which first bytes can be. `any` stands for bytes that no recogniser claimed.
-enum class Protocol : std::uint8_t { any, tls, http, ssh };
-
 }  // namespace portshare

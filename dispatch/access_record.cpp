@@ -10,20 +10,6 @@ namespace {
 
 using std::chrono::microseconds;
 
-std::string_view to_string(Protocol protocol) {
-  switch (protocol) {
-    case Protocol::any:
-      return "any";
-    case Protocol::tls:
-      return "tls";
-    case Protocol::http:
-      return "http";
-    case Protocol::ssh:
-      return "ssh";
-  }
-  return "any";
-}
-
 // A client chooses some of these bytes (ALPN may be any), so whatever could end a string or a line is
 // escaped, and bytes that are not ASCII are shown as the code point of the same number: a line is always
 // valid JSON and valid UTF-8.

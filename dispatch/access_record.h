@@ -8,7 +8,7 @@
 #include <string_view>
 
 #include "core/ip_address.h"
-#include "core/verdict.h"
+#include "core/protocol.h"
 #include "dispatch/config.h"
 #include "dispatch/outcome.h"
 #include "dispatch/server_pool.h"

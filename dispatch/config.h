@@ -11,9 +11,9 @@
 #include <vector>
 
 #include "core/ip_address.h"
+#include "core/protocol.h"
 #include "core/route_table.h"
 #include "core/socket_address.h"
-#include "core/verdict.h"
 
 namespace portshare {
 
@@ -39,14 +39,9 @@ struct ServerConfig {
 struct ListenerConfig {
   std::string name;
   std::uint32_t line = 0;
-  std::vector<SocketAddress> bind;  ///< "*:80" is two of them
-  bool accepts_tls = true;
-  bool accepts_http = true;
-  bool accepts_ssh = false;
-  bool accepts_any = false;  ///< bytes that nobody claims are routed as protocol "any"
-  [[nodiscard]] bool reads_first_flight() const {
-    return accepts_tls || accepts_http || accepts_ssh || accepts_any;
-  }
+  std::vector<SocketAddress> bind;                       ///< "*:80" is two of them
+  ProtocolSet protocols{Protocol::tls, Protocol::http};  ///< with `any`, also bytes that nobody claims
+  [[nodiscard]] bool reads_first_flight() const { return !protocols.empty(); }
   std::optional<std::uint32_t> default_backend;  ///< index into Config::backends
   std::optional<std::uint32_t> silent_backend;
   std::vector<IpPrefix> allow;  ///< empty: everybody

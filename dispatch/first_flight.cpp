@@ -2,7 +2,7 @@
 
 #include <cassert>
 
-#include "core/ssh_banner.h"
+#include "core/openers.h"
 
 namespace portshare {
 
@@ -23,7 +23,7 @@ FirstFlight::Progress FirstFlight::read(ByteView received) {
 }
 
 FirstFlight::Progress FirstFlight::recognise() {
-  if (listener_.accepts_tls && may_be_tls_) {
+  if (listener_.protocols.contains(Protocol::tls) && may_be_tls_) {
     ClientHello hello;
     const Verdict verdict = tls_reader_.read(bytes_, hello);
     if (verdict == Verdict::recognised && !hello.server_name.empty()) {
@@ -39,7 +39,12 @@ FirstFlight::Progress FirstFlight::recognise() {
     }
     may_be_tls_ = false;
   }
-  if (listener_.accepts_http && may_be_http_) {
+  for (const Opener& opener : openers) {
+    if (!listener_.protocols.contains(opener.protocol)) continue;
+    const Verdict verdict = opener.recognise(bytes_);
+    if (verdict != Verdict::not_mine) return finish(opener.protocol, verdict, 0);
+  }
+  if (listener_.protocols.contains(Protocol::http) && may_be_http_) {
     const Verdict verdict = http_reader_.read(bytes_, http_head_);
     if (verdict == Verdict::recognised && http_head_.has_host) {
       name_ = http_head_.host;
@@ -47,10 +52,6 @@ FirstFlight::Progress FirstFlight::recognise() {
     }
     if (verdict != Verdict::not_mine) return finish(Protocol::http, verdict, http_head_.length);
     may_be_http_ = false;
-  }
-  if (listener_.accepts_ssh) {
-    const Verdict verdict = recognise_ssh(bytes_);
-    if (verdict != Verdict::not_mine) return finish(Protocol::ssh, verdict, 0);
   }
   return nobody_claims();
 }
@@ -75,11 +76,11 @@ FirstFlight::Progress FirstFlight::finish(Protocol protocol, Verdict verdict, st
 
 FirstFlight::Progress FirstFlight::nobody_claims() {
   protocol_ = Protocol::any;
-  if (listener_.accepts_any) return Progress::complete;
+  if (listener_.protocols.contains(Protocol::any)) return Progress::complete;
   // Text on a port for HTTP is most likely typed by a person or a broken program that will show the 400.
   const std::uint8_t first = bytes_.front();
   const bool is_text = (first >= 0x20 && first < 0x7f) || first == '\r' || first == '\n';
-  if (listener_.accepts_http && is_text) protocol_ = Protocol::http;
+  if (listener_.protocols.contains(Protocol::http) && is_text) protocol_ = Protocol::http;
   return Progress::malformed;
 }
 

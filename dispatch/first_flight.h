@@ -8,6 +8,7 @@
 #include "core/byte_view.h"
 #include "core/host_name.h"
 #include "core/http_head.h"
+#include "core/protocol.h"
 #include "core/route_table.h"
 #include "core/tls_hello.h"
 #include "core/verdict.h"

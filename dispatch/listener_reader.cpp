@@ -7,6 +7,7 @@
 #include <string>
 
 #include "dispatch/config_addresses.h"
+#include "dispatch/protocol_choices.h"
 
 namespace portshare {
 namespace {
@@ -18,11 +19,6 @@ using EmptyArray = SettingReader::EmptyArray;
 constexpr Range<std::uint64_t> first_flight_limits{std::uint64_t{1} << 10, std::uint64_t{1} << 20};
 constexpr Range<std::uint32_t> connection_counts{0, UINT32_MAX};
 
-/// The member of ListenerConfig that says whether a protocol is accepted.
-constexpr std::array listener_protocols{Choice<bool ListenerConfig::*>{"tls", &ListenerConfig::accepts_tls},
-                                        Choice<bool ListenerConfig::*>{"http", &ListenerConfig::accepts_http},
-                                        Choice<bool ListenerConfig::*>{"ssh", &ListenerConfig::accepts_ssh},
-                                        Choice<bool ListenerConfig::*>{"any", &ListenerConfig::accepts_any}};
 enum class ProxyHeader : std::uint8_t { off, accept, require };
 constexpr std::array proxy_headers{Choice<ProxyHeader>{"off", ProxyHeader::off},
                                    Choice<ProxyHeader>{"accept", ProxyHeader::accept},
@@ -84,18 +80,17 @@ struct ListenerTarget {
   }
 
   void read_protocols(const Setting& setting) const {
-    ListenerConfig chosen;
-    chosen.accepts_tls = chosen.accepts_http = false;
+    ProtocolSet chosen;
     settings.each_text(setting, EmptyArray::legal, [&](const toml::node& node, std::string_view word) {
-      const auto member = settings.choice<bool ListenerConfig::*>(setting, node, word, listener_protocols);
-      if (!member) return;
-      if (chosen.**member) {
+      const auto protocol = settings.choice<Protocol>(setting, node, word, protocol_choices);
+      if (!protocol) return;
+      if (chosen.contains(*protocol)) {
         settings.diagnostics().error(position_of(node),
                                      fmt::format("'protocols': '{}' stands there twice", word));
       }
-      chosen.** member = true;
+      chosen.insert(*protocol);
     });
-    for (const auto& [word, member] : listener_protocols) listener.*member = chosen.*member;
+    listener.protocols = chosen;
   }
 
   void read_backend(const Setting& setting, std::optional<std::uint32_t>& index) const {

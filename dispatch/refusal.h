@@ -2,7 +2,7 @@
 #pragma once
 
 #include "core/byte_view.h"
-#include "core/verdict.h"
+#include "core/protocol.h"
 #include "dispatch/outcome.h"
 
 namespace portshare {

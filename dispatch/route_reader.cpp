@@ -10,15 +10,13 @@
 
 #include "dispatch/config_addresses.h"
 #include "dispatch/config_names.h"
+#include "dispatch/protocol_choices.h"
 
 namespace portshare {
 namespace {
 
 using EmptyArray = SettingReader::EmptyArray;
 
-constexpr std::array route_protocols{
-    Choice<Protocol>{"tls", Protocol::tls}, Choice<Protocol>{"http", Protocol::http},
-    Choice<Protocol>{"ssh", Protocol::ssh}, Choice<Protocol>{"any", Protocol::any}};
 constexpr std::size_t longest_alpn = 255;  // RFC 7301, 3.1: ProtocolName<1..2^8-1>
 
 struct RouteTarget {
@@ -86,7 +84,7 @@ struct RouteTarget {
 
   void read_protocols(const Setting& setting) {
     settings.each_text(setting, EmptyArray::fault, [&](const toml::node& node, std::string_view word) {
-      const auto protocol = settings.choice<Protocol>(setting, node, word, route_protocols);
+      const auto protocol = settings.choice<Protocol>(setting, node, word, protocol_choices);
       if (protocol) add_once(setting, node, rule.protocols, *protocol);
     });
   }
@@ -135,17 +133,8 @@ FilePosition position_of_route(const toml::array& routes, std::uint32_t line) {
 }
 
 bool accepts(const ListenerConfig& listener, Protocol protocol) {
-  switch (protocol) {
-    case Protocol::tls:
-      return listener.accepts_tls;
-    case Protocol::http:
-      return listener.accepts_http;
-    case Protocol::ssh:
-      return listener.accepts_ssh;
-    case Protocol::any:
-      return listener.accepts_any || !listener.reads_first_flight();
-  }
-  return false;
+  return listener.protocols.contains(protocol) ||
+         (protocol == Protocol::any && !listener.reads_first_flight());
 }
 
 /// Can a connection to this listener have what the rule asks for? Only TLS and HTTP bring a name.
@@ -160,8 +149,7 @@ bool can_match(const ListenerConfig& listener, const RouteRule& rule) {
     return rule.alpn.empty() || protocol == Protocol::tls;
   };
   if (!rule.protocols.empty()) return std::ranges::any_of(rule.protocols, possible);
-  constexpr std::array all{Protocol::tls, Protocol::http, Protocol::ssh, Protocol::any};
-  return std::ranges::any_of(all, possible);
+  return std::ranges::any_of(all_protocols, possible);
 }
 
 }  // namespace

@@ -7,8 +7,8 @@
 #include <string>
 
 #include "core/ip_address.h"
+#include "core/protocol.h"
 #include "core/timer_wheel.h"
-#include "core/verdict.h"
 #include "dispatch/access_record.h"
 #include "dispatch/config.h"
 #include "dispatch/first_flight.h"

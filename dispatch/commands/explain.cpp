@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <boost/program_options/value_semantic.hpp>
 #include <cstdint>
 #include <expected>
@@ -48,22 +47,26 @@ struct Connection {
   }
 };
 
-struct ProtocolInfo {
-  std::string_view name;
-  Protocol protocol;
-  bool ListenerConfig::* accepted;
-  std::string_view refusal;  // what the client sees if no route takes it
-};
+/// What the client sees if no route takes it.
+std::string_view refusal_text(Protocol protocol) {
+  switch (protocol) {
+    case Protocol::tls:
+      return "alert unrecognized_name";
+    case Protocol::http:
+      return "status 421";
+    default:
+      return "reset";
+  }
+}
 
-// In the order in which one is assumed when the options do not tell.
-constexpr std::array protocols{
-    ProtocolInfo{"tls", Protocol::tls, &ListenerConfig::accepts_tls, "alert unrecognized_name"},
-    ProtocolInfo{"http", Protocol::http, &ListenerConfig::accepts_http, "status 421"},
-    ProtocolInfo{"ssh", Protocol::ssh, &ListenerConfig::accepts_ssh, "reset"},
-    ProtocolInfo{"any", Protocol::any, &ListenerConfig::accepts_any, "reset"}};
-
-const ProtocolInfo& info_of(Protocol protocol) {
-  return *std::ranges::find(protocols, protocol, &ProtocolInfo::protocol);
+/// All names, for people.
+std::string protocol_names() {
+  std::string names;
+  for (const Protocol protocol : all_protocols) {
+    const std::string_view separator = names.empty() ? "" : protocol == all_protocols.back() ? " or " : ", ";
+    names.append(separator).append(to_string(protocol));
+  }
+  return names;
 }
 
 /// What the client says about itself: name, ALPN and protocol have to fit together. The error is for the
@@ -90,15 +93,13 @@ std::optional<std::string> read_client(const po::variables_map& values, Connecti
   }
   const auto* const protocol = option_value<std::string>(values, "protocol");
   if (protocol == nullptr) return std::nullopt;
-  const auto* const known = std::ranges::find(protocols, *protocol, &ProtocolInfo::name);
-  if (known == protocols.end()) {
-    return fmt::format("unknown protocol '{}'; it is tls, http, ssh or any", *protocol);
-  }
-  if (connection.protocol && connection.protocol != known->protocol) {
+  const auto known = protocol_of(*protocol);
+  if (!known) return fmt::format("unknown protocol '{}'; it is {}", *protocol, protocol_names());
+  if (connection.protocol && connection.protocol != known) {
     return fmt::format("--protocol {} contradicts the name or ALPN given, which only {} has", *protocol,
-                       info_of(*connection.protocol).name);
+                       to_string(*connection.protocol));
   }
-  connection.protocol = known->protocol;
+  connection.protocol = known;
   return std::nullopt;
 }
 
@@ -159,24 +160,25 @@ class Explanation {
       }
       return Protocol::any;
     }
-    const auto accepts = [&](const ProtocolInfo& info) { return listener_.*info.accepted; };
+    const auto accepts = [&](Protocol protocol) { return listener_.protocols.contains(protocol); };
     if (!connection_.protocol) {
-      const ProtocolInfo& assumed = *std::ranges::find_if(protocols, accepts);
-      if (std::ranges::count_if(protocols, accepts) > 1) {
-        fmt::print("note: no --sni, --host or --protocol given: taken for {} without a name\n", assumed.name);
+      const Protocol assumed = *std::ranges::find_if(all_protocols, accepts);
+      if (std::ranges::count_if(all_protocols, accepts) > 1) {
+        fmt::print("note: no --sni, --host or --protocol given: taken for {} without a name\n",
+                   to_string(assumed));
       }
-      return assumed.protocol;
+      return assumed;
     }
-    const ProtocolInfo& said = info_of(*connection_.protocol);
-    if (accepts(said)) return said.protocol;
-    if (listener_.accepts_any) {
+    const Protocol said = *connection_.protocol;
+    if (accepts(said)) return said;
+    if (accepts(Protocol::any)) {
       fmt::print("note: listener '{}' does not look for {}: routed as protocol any, without a name\n",
-                 listener_.name, said.name);
+                 listener_.name, to_string(said));
       return Protocol::any;
     }
     fmt::print(
         "{}:{}: listener '{}' does not accept {}: refused as malformed, without a look at the routes\n",
-        config_.file, listener_.line, listener_.name, said.name);
+        config_.file, listener_.line, listener_.name, to_string(said));
     return std::nullopt;
   }
 
@@ -221,7 +223,7 @@ class Explanation {
                  listener_.name);
     } else {
       fmt::print("listener '{}' has no default and refuses the connection ({})\n", listener_.name,
-                 info_of(protocol).refusal);
+                 refusal_text(protocol));
     }
   }
 
@@ -242,7 +244,7 @@ po::options_description explain_options() {
       "host", text("N"), "an HTTP request for this name")(
       "alpn", po::value<std::vector<std::string>>()->value_name("P"),
       "a protocol that the TLS client offers; repeat it in the client's order")(
-      "protocol", text("P"), "tls, http, ssh or any; follows from --sni, --host and --alpn");
+      "protocol", text("P"), "as in the file's `protocols`; follows from --sni, --host and --alpn");
   return options;
 }
 

@@ -36,8 +36,7 @@ TEST(ConfigReader, SmallestConfigGetsAllDefaults) {
   EXPECT_EQ(listener.line, 1U);
   ASSERT_THAT(listener.bind, SizeIs(1));
   EXPECT_EQ(listener.bind[0].to_string(), "127.0.0.1:80");
-  EXPECT_TRUE(listener.accepts_tls && listener.accepts_http);
-  EXPECT_FALSE(listener.accepts_ssh || listener.accepts_any);
+  EXPECT_EQ(listener.protocols, (ProtocolSet{Protocol::tls, Protocol::http}));
   EXPECT_EQ(listener.default_backend, 0U);
   EXPECT_EQ(listener.silent_backend, std::nullopt);
   EXPECT_EQ(listener.first_flight_limit, 65536U);
@@ -93,8 +92,7 @@ servers = ["localhost:22"]
   std::vector<std::string> bind;
   for (const SocketAddress& address : listener.bind) bind.push_back(address.to_string());
   EXPECT_THAT(bind, ElementsAre("0.0.0.0:443", "[::]:443", "unix:/run/web.sock"));
-  EXPECT_FALSE(listener.accepts_tls || listener.accepts_http);
-  EXPECT_TRUE(listener.accepts_ssh && listener.accepts_any);
+  EXPECT_EQ(listener.protocols, (ProtocolSet{Protocol::ssh, Protocol::any}));
   EXPECT_EQ(listener.default_backend, 0U);  // in the order of the file, not of the alphabet
   EXPECT_EQ(listener.silent_backend, 1U);
   EXPECT_EQ(listener.first_flight_timeout, 1s);
@@ -285,9 +283,12 @@ TEST(ConfigReader, ListenerValues) {
   EXPECT_THAT(faults("protocols = [\"tls\", \"htp\", \"tls\"]"),
               ElementsAre("4:21: error: 'protocols': unknown value 'htp'; did you mean 'http'?",
                           "4:28: error: 'protocols': 'tls' stands there twice"));
-  EXPECT_THAT(faults("protocols = [\"quic\"]"),
-              ElementsAre("4:14: error: 'protocols': unknown value 'quic'; it is one of \"tls\", \"http\", "
-                          "\"ssh\", \"any\""));
+  EXPECT_THAT(
+      faults("protocols = [\"quic\"]"),
+      ElementsAre("4:14: error: 'protocols': unknown value 'quic'; it is one of \"tls\", \"http\", "
+                  "\"ssh\", \"rdp\", \"openvpn\", \"socks\", \"postgresql\", \"mqtt\", \"xmpp\", \"any\""));
+  EXPECT_THAT(faults("protocols = [\"rdp\", \"openvpn\", \"socks\", \"postgresql\", \"mqtt\", \"xmpp\"]"),
+              IsEmpty());
   EXPECT_THAT(faults("allow = []"), ElementsAre("4:9: error: 'allow' is empty; fill it or leave it out"));
   EXPECT_THAT(faults("deny = []"), IsEmpty());
   EXPECT_THAT(faults("first_flight_limit = \"1023B\""),

@@ -148,7 +148,7 @@ inline Config dispatch_config(std::size_t backend_count, std::size_t servers_per
   ListenerConfig listener;
   listener.name = "front";
   listener.bind = {front_address};
-  listener.accepts_ssh = true;
+  listener.protocols.insert(Protocol::ssh);
   config.listeners.push_back(std::move(listener));
   for (std::size_t i = 0; i < backend_count; ++i) {
     BackendConfig backend;

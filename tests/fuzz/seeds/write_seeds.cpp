@@ -7,9 +7,12 @@
 #include <string>
 
 #include "core/byte_view.h"
+#include "tests/core/h2_authority_vectors.h"
 #include "tests/core/http_body_vectors.h"
 #include "tests/core/http_head_vectors.h"
 #include "tests/core/http_response_head_vectors.h"
+#include "tests/core/opener_vectors.h"
+#include "tests/core/proxy_header_vectors.h"
 #include "tests/core/tls_hello_vectors.h"
 #include "tests/fuzz/response_input.h"
 
@@ -50,8 +53,28 @@ int main(int argument_count, char** arguments) {
     write_seed(seeds / "fuzz_http_response_head", number++, portshare::as_bytes(context + vector.bytes));
   }
   number = 0;
-  for (const std::string_view opening :
-       {"SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n", "SSH", "SSL-", "GET / HTTP/1.1\r\n"})
-    write_seed(seeds / "fuzz_ssh_banner", number++, portshare::as_bytes(opening));
+  for (const auto& vector : portshare::test::opener_vectors())
+    write_seed(seeds / "fuzz_openers", number++, portshare::as_bytes(vector.bytes));
+  for (const std::string& bytes : portshare::test::bytes_of_no_opener())
+    write_seed(seeds / "fuzz_openers", number++, portshare::as_bytes(bytes));
+  number = 0;
+  for (const auto& vector : portshare::test::proxy_vectors())
+    write_seed(seeds / "fuzz_proxy_header", number++, portshare::as_bytes(vector.bytes));
+  number = 0;
+  for (const auto& vector : portshare::test::h2_vectors())
+    write_seed(seeds / "fuzz_h2_authority", number++, portshare::as_bytes(vector.bytes));
+  number = 0;
+  for (const std::string_view name : {"here.example", "there.example"}) {
+    using namespace portshare::test;
+    for (const Indexing indexing : {Indexing::without, Indexing::incremental, Indexing::never}) {
+      const std::string block = hpack_block(get_fields(std::string(name)), indexing);
+      const std::string bytes = h2_headers(3, block, portshare::H2FrameHeader::end_headers) +
+                                h2_frame(portshare::H2FrameType::data, 0, 3, "data") +
+                                h2_headers(3, hpack_field("trailer", "x", indexing)) +
+                                h2_headers(5, hpack_block(get_fields("here.example"), indexing)) +
+                                h2_headers(7, "\x82\x86\x84\xbe");
+      write_seed(seeds / "fuzz_h2_request_filter", number++, portshare::as_bytes(bytes));
+    }
+  }
   return 0;
 }

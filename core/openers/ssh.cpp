@@ -1,4 +1,4 @@
-#include "core/ssh_banner.h"
+#include "core/openers/ssh.h"
 
 #include <algorithm>
 #include <string_view>
