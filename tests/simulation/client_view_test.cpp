@@ -75,7 +75,7 @@ void without_ssh_route(Config& config) {
 
 // Three letters may still become a method of HTTP.
 void without_http(Config& config) {
-  config.listeners[0].accepts_http = false;
+  config.listeners[0].protocols = {Protocol::tls, Protocol::ssh};
 }
 
 void default_backend(Config& config) {

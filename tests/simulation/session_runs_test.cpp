@@ -118,7 +118,7 @@ Expectation draw_first_flight(Random& random, const ListenerConfig& listener, st
       return {"SSH-2.0-" + std::to_string(random.next()) + "\r\n" + body, 0, Protocol::ssh, {}};
     case 7: {
       const std::string unclaimed = "\x01" + random_bytes(random, 20) + body;
-      if (listener.accepts_any) return without_route(listener, unclaimed, Protocol::any);
+      if (listener.protocols.contains(Protocol::any)) return without_route(listener, unclaimed, Protocol::any);
       return {unclaimed, {}, Protocol::any, Outcome::malformed};
     }
     case 8:
@@ -270,12 +270,12 @@ class SeededRun {
     Config config = dispatch_config(backend_count, 1 + random_.below(3));
     ListenerConfig& listener = config.listeners[0];
     listener.first_flight_limit = first_flight_limit;
-    listener.accepts_any = random_.chance(1, 3);
+    if (random_.chance(1, 3)) listener.protocols.insert(Protocol::any);
     if (random_.chance(1, 3)) listener.default_backend = 2;
     // Who waits in the queue for longer than it wants to be silent is not.
     if (random_.chance(1, 3) && (faulty_ || max_sessions_ == SIZE_MAX)) listener.silent_backend = 1;
     if (random_.chance(1, 12)) {
-      listener.accepts_tls = listener.accepts_http = listener.accepts_ssh = listener.accepts_any = false;
+      listener.protocols = {};
       listener.default_backend = 2;
       listener.silent_backend = {};
     }

@@ -130,7 +130,7 @@ TEST_F(WorkerTest, BytesThatComeWhileTheSilentBackendTakesOverAreNotLost) {
 TEST_F(WorkerTest, WithoutProtocolsAConnectionIsRoutedBeforeItsFirstByte) {
   Config config = dispatch_config(2, 1);
   ListenerConfig& listener = config.listeners[0];
-  listener.accepts_tls = listener.accepts_http = listener.accepts_ssh = listener.accepts_any = false;
+  listener.protocols = {};
   listener.default_backend = 1;
   DispatchWorld& dispatch =
       make(std::move(config), {.send = "hello", .ending = PeerScript::Ending::half_close});
@@ -143,7 +143,7 @@ TEST_F(WorkerTest, WithoutProtocolsAConnectionIsRoutedBeforeItsFirstByte) {
 
 TEST_F(WorkerTest, BytesThatNobodyClaimsGoWhereAnyGoes) {
   Config config = dispatch_config(2, 1);
-  config.listeners[0].accepts_any = true;
+  config.listeners[0].protocols.insert(Protocol::any);
   RouteRule any;
   any.protocols = {Protocol::any};
   any.backend = 1;
