@@ -143,8 +143,11 @@ bool AccessLog::write_batch() {
   constexpr std::size_t batch_bytes = std::size_t{64} * 1024;
   lines_.clear();
   AccessRecord record;
-  for (const auto& ring : rings_) {
-    while (lines_.size() < batch_bytes && ring->pop(record, name_, alpn_)) {
+  // Each batch begins with another ring, so that a busy worker does not keep the others out.
+  first_ring_ = (first_ring_ + 1) % rings_.size();
+  for (std::size_t i = 0; i < rings_.size(); ++i) {
+    AccessLogRing& ring = *rings_[(first_ring_ + i) % rings_.size()];
+    while (lines_.size() < batch_bytes && ring.pop(record, name_, alpn_)) {
       format_access_line(config_, servers_, record, name_, alpn_, lines_);
     }
   }
