@@ -335,6 +335,29 @@ TEST_F(WorkerTest, WithoutIdleTimeoutASessionEndsWhenBothSidesHaveFailed) {
   }
 }
 
+TEST_F(WorkerTest, WhatAServerSaysBeforeItRefusesTheRestReachesTheClient) {
+  // An answer to the first part of an upload, and then a reset for the rest of it, while most of the answer
+  // still waits for a client that is slow to read.
+  SimulatedFaults faults = SimulatedFaults::none();
+  faults.send_buffer = faults.receive_buffer = 8'192;
+  const std::string answer(20'000, 'a');
+  DispatchWorld& dispatch = make(dispatch_config(1, 1),
+                                 {.send = answer,
+                                  .receive_delay = milliseconds{500},
+                                  .ending = PeerScript::Ending::wait,
+                                  .reset_after_received = 1},
+                                 faults);
+  ScriptedClient& client = dispatch.add_client(
+      {.send = request + std::string(200'000, 'u'), .receive_delay = seconds{1}, .patience = minutes{1}});
+  ASSERT_TRUE(run_until_clients_are_done(minutes{2}));
+  ASSERT_TRUE(dispatch.stop(seconds{10}));
+  EXPECT_TRUE(dispatch.world().is_clean());
+  // A reset takes with it what is in the last socket's buffers.
+  EXPECT_GE(client.record().received.size(), answer.size() - faults.send_buffer);
+  EXPECT_FALSE(client.record().end_received);
+  EXPECT_EQ(count_of(Outcome::server_reset), 1U);
+}
+
 // --- How many, and until when.
 
 TEST_F(WorkerTest, AcceptingPausesAtTheLimitAndResumes) {
