@@ -1,13 +1,9 @@
 // The way of records through the rings and the writer's thread.
 #include "dispatch/access_log.h"
 
-#include <fcntl.h>
 #include <gtest/gtest.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cstddef>
 #include <memory>
 #include <string>
@@ -15,6 +11,7 @@
 #include <thread>
 #include <utility>
 
+#include "tests/platform/named_pipe.h"
 #include "tests/platform/temporary_folder.h"
 
 namespace portshare {
@@ -62,39 +59,31 @@ TEST(AccessLogRingTest, AFullRingDropsAndCounts) {
 /// A log that is written to a pipe, so that the test decides how fast the writer gets on.
 class AccessLogTest : public testing::Test {
  protected:
-  void SetUp() override {
-    const std::string path = folder_.file("access.log");
-    ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);
-    reading_end_ = ::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-    ASSERT_GE(reading_end_, 0);
+  AccessLogTest() {
     config_.server.log.access = LogConfig::AccessTarget::file;
-    config_.server.log.access_path = path;
+    config_.server.log.access_path = path_;
     config_.listeners.emplace_back().name = "front";
   }
-  void TearDown() override { ::close(reading_end_); }
 
   void open(std::size_t rings) {
     auto log = AccessLog::open(config_, servers_, rings);
-    ASSERT_TRUE(log);
+    ASSERT_TRUE(log) << log.error();
     log_ = std::move(*log);
-    ASSERT_EQ(::fcntl(reading_end_, F_SETFL, 0), 0);  // from now on reading waits, until the log is closed
+    pipe_.has_a_writer();
   }
 
   /// Ends the log and brings all that it has written.
   std::string close_and_read() {
     std::string text;
-    std::thread reader([&] {
-      std::array<char, 65536> buffer;
-      for (ssize_t count = 0; (count = ::read(reading_end_, buffer.data(), buffer.size())) > 0;)
-        text.append(buffer.data(), static_cast<std::size_t>(count));
-    });
+    std::thread reader([&] { text = pipe_.read_to_the_end(); });
     log_.reset();
     reader.join();
     return text;
   }
 
   TemporaryFolder folder_;
-  int reading_end_ = -1;
+  const std::string path_ = folder_.file("access.log");
+  NamedPipe pipe_{path_};
   Config config_;
   ServerPool servers_;
   std::unique_ptr<AccessLog> log_;

@@ -2,16 +2,14 @@
 // its own, because limits are the process's.
 #include "dispatch/dispatcher.h"
 
-#include <fcntl.h>
 #include <gtest/gtest.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
 #include <cstdio>
 #include <cstdlib>
 #include <string>
 
 #include "core/socket_address.h"
+#include "tests/platform/process_limits.h"
 
 namespace portshare {
 namespace {
@@ -38,18 +36,12 @@ Config config_with_workers(std::uint32_t workers) {
 }
 
 [[noreturn]] void start_with_few_descriptors() {
-  const int next = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
-  const auto limit = static_cast<rlim_t>(next + 12);  // some workers get theirs
-  const rlimit few{.rlim_cur = limit, .rlim_max = limit};
-  if (::setrlimit(RLIMIT_NOFILE, &few) != 0) std::_Exit(3);
+  leave_descriptors(12);  // some workers get theirs
   start_and_report(32);
 }
 
 [[noreturn]] void start_with_few_threads() {
-  // Not for root, and counted for the whole user: nobody is nobody else.
-  if (::geteuid() == 0 && ::setresuid(65533, 65533, 65533) != 0) std::_Exit(3);
-  const rlimit few{.rlim_cur = 3, .rlim_max = 3};
-  if (::setrlimit(RLIMIT_NPROC, &few) != 0) std::_Exit(3);
+  leave_threads(3);
   start_and_report(32);
 }
 
