@@ -7,10 +7,10 @@
 #include <cassert>
 #include <cerrno>
 #include <cstring>
-#include <filesystem>
-#include <system_error>
 #include <type_traits>
 #include <utility>
+
+#include "platform/log_file.h"
 
 namespace portshare {
 namespace {
@@ -78,19 +78,13 @@ std::expected<std::unique_ptr<AccessLog>, std::string> AccessLog::open(const Con
                                                                        std::size_t rings) {
   std::FILE* file = stderr;
   if (config.server.log.access == LogConfig::AccessTarget::file) {
-    std::error_code ignored;
-    if (std::filesystem::is_fifo(config.server.log.access_path, ignored)) {
-      return std::unexpected(
-          fmt::format("the access log '{}' is a named pipe, which waits for its reader; name a file, or "
-                      "write to stderr and pipe that",
-                      config.server.log.access_path));
-    }
-    file = std::fopen(config.server.log.access_path.c_str(), "ae");
-    if (!file) {
+    const auto opened = open_log_file(config.server.log.access_path);
+    if (!opened) {
       return std::unexpected(
           fmt::format("cannot open the access log '{}': {}; check the folder and its permissions",
-                      config.server.log.access_path, std::strerror(errno)));
+                      config.server.log.access_path, opened.error()));
     }
+    file = *opened;
   }
   return std::unique_ptr<AccessLog>(new AccessLog(config, servers, rings, file));
 }
@@ -143,8 +137,11 @@ bool AccessLog::write_batch() {
   constexpr std::size_t batch_bytes = std::size_t{64} * 1024;
   lines_.clear();
   AccessRecord record;
-  for (const auto& ring : rings_) {
-    while (lines_.size() < batch_bytes && ring->pop(record, name_, alpn_)) {
+  // Each batch begins with another ring, so that a busy worker does not keep the others out.
+  first_ring_ = (first_ring_ + 1) % rings_.size();
+  for (std::size_t i = 0; i < rings_.size(); ++i) {
+    AccessLogRing& ring = *rings_[(first_ring_ + i) % rings_.size()];
+    while (lines_.size() < batch_bytes && ring.pop(record, name_, alpn_)) {
       format_access_line(config_, servers_, record, name_, alpn_, lines_);
     }
   }

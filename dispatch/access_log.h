@@ -73,6 +73,7 @@ class AccessLog {
   const ServerPool& servers_;
   std::vector<std::unique_ptr<AccessLogRing>> rings_;
   std::FILE* file_;
+  std::size_t first_ring_ = 0;
   std::string lines_;
   std::string name_;
   std::string alpn_;

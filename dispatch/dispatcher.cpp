@@ -52,9 +52,7 @@ Dispatcher::~Dispatcher() {
   if (!draining_) drain([] {});
   terminate();
   for (const auto& thread : threads_) thread->thread.join();
-  if (threads_.empty()) {
-    for (const ListeningSocket& socket : sockets_) close_listening_socket(socket.socket);
-  }
+  close_sockets();  // if there was never a worker to do it
 }
 
 std::expected<void, std::string> Dispatcher::choose_engine() {
@@ -113,14 +111,26 @@ std::expected<void, std::string> Dispatcher::start_workers() {
   const std::size_t max_sessions = sessions_per_worker(workers);
   std::vector<std::future<std::string>> outcomes;  // of the start: an error, or nothing
   accepting_workers_ = running_workers_ = workers;
+  std::string error;
   for (std::uint32_t index = 0; index < workers; ++index) {
     std::promise<std::string> started;
-    outcomes.push_back(started.get_future());
-    WorkerThread& self = *threads_.emplace_back(std::make_unique<WorkerThread>());
-    self.thread =
-        std::thread(&Dispatcher::run_worker, this, std::ref(self), index, max_sessions, std::move(started));
+    auto outcome = started.get_future();
+    auto self = std::make_unique<WorkerThread>();
+    try {
+      self->thread = std::thread(&Dispatcher::run_worker, this, std::ref(*self), index, max_sessions,
+                                 std::move(started));
+    } catch (const std::system_error& failure) {
+      error = fmt::format(
+          "worker {}: cannot start a thread: {}; raise the limit of tasks (TasksMax, ulimit -u) or set fewer "
+          "workers in [server]",
+          index, failure.code().message());
+      accepting_workers_ -= workers - index;
+      running_workers_ -= workers - index;
+      break;
+    }
+    outcomes.push_back(std::move(outcome));
+    threads_.push_back(std::move(self));
   }
-  std::string error;
   for (auto& outcome : outcomes) {
     const std::string worker_error = outcome.get();
     if (error.empty()) error = worker_error;
@@ -135,10 +145,11 @@ void Dispatcher::run_worker(WorkerThread& self, std::uint32_t index, std::size_t
                             std::promise<std::string> started) {
   auto backend = make_engine(engine_);
   if (!backend) {
-    started.set_value(
-        fmt::format("worker {}: cannot start {}: {}", index, to_string(engine_), backend.error().reason));
     worker_stopped_accepting();
     worker_drained();
+    // Last, because whoever waits for it goes on to drain the others.
+    started.set_value(
+        fmt::format("worker {}: cannot start {}: {}", index, to_string(engine_), backend.error().reason));
     return;
   }
   Loop loop(std::move(*backend));
@@ -167,8 +178,12 @@ void Dispatcher::run_worker(WorkerThread& self, std::uint32_t index, std::size_t
 }
 
 void Dispatcher::worker_stopped_accepting() {
-  if (--accepting_workers_ > 0) return;
+  if (--accepting_workers_ == 0) close_sockets();
+}
+
+void Dispatcher::close_sockets() {
   for (const ListeningSocket& socket : sockets_) close_listening_socket(socket.socket);
+  sockets_.clear();
 }
 
 void Dispatcher::worker_drained() {

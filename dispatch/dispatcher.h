@@ -65,6 +65,7 @@ class Dispatcher {
   void post(const std::function<void(Worker&)>& task);
   void worker_stopped_accepting();
   void worker_drained();
+  void close_sockets();
   [[nodiscard]] std::size_t sessions_per_worker(std::size_t workers) const;
 
   const Config& config_;

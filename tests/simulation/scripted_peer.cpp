@@ -30,6 +30,7 @@ void ScriptedPeer::start(Socket socket) {
   assert(socket_ == Socket::none);
   socket_ = socket;
   if (script_.patience) loop_.arm(patience_timer_, *script_.patience);
+  if (script_.receive_delay > milliseconds::zero()) loop_.arm(receive_timer_, script_.receive_delay);
   if (script_.send_delay > milliseconds::zero()) loop_.arm(send_timer_, script_.send_delay);
   proceed();
 }

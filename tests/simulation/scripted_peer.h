@@ -25,6 +25,7 @@ struct PeerScript {
 
   // How it reads.
   bool reads = true;
+  std::chrono::milliseconds receive_delay{0};      ///< before the first receive
   std::chrono::milliseconds receive_pause_max{0};  ///< before each receive
 
   // How it ends, once everything is sent.

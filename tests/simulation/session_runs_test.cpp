@@ -144,8 +144,7 @@ Expectation draw_client(Random& random, const ListenerConfig& listener, std::siz
 
 PeerScript draw_client_script(Random& random, const Expectation& client, const ListenerConfig& listener,
                               bool may_misbehave) {
-  PeerScript script{.send = client.payload,
-                    .chunk_max = 1 + random.below(random.chance(1, 3) ? 40 : 30'000)};
+  PeerScript script{.send = client.payload, .chunk_max = 1 + random.below(random.chance(1, 3) ? 40 : 30'000)};
   if (random.chance(1, 4)) script.receive_pause_max = milliseconds{5};
   if (random.chance(1, 8) && script.send.size() < 10'000) script.send_pause_max = milliseconds{2};
   script.ending = random.chance(1, 2) ? PeerScript::Ending::half_close : PeerScript::Ending::wait;
@@ -154,8 +153,8 @@ PeerScript draw_client_script(Random& random, const Expectation& client, const L
   if (!may_misbehave) return script;
   // About when the time for the first flight is over.
   if (client.is_silent)
-    script.send_delay = milliseconds{random.below(
-        static_cast<std::uint64_t>(listener.first_flight_timeout.count()) * 2 + 1)};
+    script.send_delay =
+        milliseconds{random.below(static_cast<std::uint64_t>(listener.first_flight_timeout.count()) * 2 + 1)};
   switch (random.below(8)) {
     case 0:
       script.ending = PeerScript::Ending::close;
@@ -341,7 +340,8 @@ class SeededRun {
       ASSERT_TRUE(line) << "client " << i << " stands nowhere in the log";
       const bool whole_is_known = ended_in_order(record);
       const bool is_answer = std::ranges::any_of(answers_, [&](const auto& answer) {
-        if (line->backend != std::get<0>(answer.first) || line->server != std::get<1>(answer.first)) return false;
+        if (line->backend != std::get<0>(answer.first) || line->server != std::get<1>(answer.first))
+          return false;
         return whole_is_known ? answer.second == record.received : answer.second.starts_with(record.received);
       });
       EXPECT_TRUE(is_answer || is_refusal(*line, record))
@@ -380,8 +380,8 @@ class SeededRun {
       if (!faulty_) {
         ASSERT_TRUE(line) << "client " << i << " stands nowhere in the log";
         EXPECT_EQ(to_string(line->outcome), to_string(expectations_[i].refusal.value_or(Outcome::ok)));
-        const bool is_reset =
-            expectations_[i].refusal && refusal_for(expectations_[i].protocol, *expectations_[i].refusal).reset;
+        const bool is_reset = expectations_[i].refusal &&
+                              refusal_for(expectations_[i].protocol, *expectations_[i].refusal).reset;
         if (is_reset) {
           EXPECT_FALSE(ended_in_order(client.record())) << "client " << i << " was not reset";
         } else {

@@ -245,6 +245,28 @@ TEST_F(WorkerTest, ASilentServerIsGivenUpAfterTheConnectTimeout) {
   EXPECT_TRUE(dispatch.stop(seconds{10}));
 }
 
+TEST_F(WorkerTest, AConnectThatSucceedsInSpiteOfItsTimeoutIsUsed) {
+  std::size_t late = 0;
+  for (std::uint64_t seed = 1; seed <= 100; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    Config config = dispatch_config(1, 2);
+    config.backends[0].connect_timeout = milliseconds{15};
+    SimulatedFaults faults = far_away();
+    faults.cancel_delay_max = milliseconds{10};
+    faults.late_cancel = 1000;
+    DispatchWorld& dispatch = make(std::move(config), responder(), faults, seed);
+    ScriptedClient& client = dispatch.add_client({.send = request});
+    ASSERT_TRUE(run_until_clients_are_done(minutes{1}));
+    ASSERT_TRUE(dispatch.stop(minutes{1}));
+    EXPECT_TRUE(dispatch.world().is_clean());
+    ASSERT_EQ(dispatch.logged().size(), 1U);
+    const bool connected = dispatch.logged()[0].record.connect >= milliseconds{0};
+    EXPECT_EQ(client.record().received == "response", connected);
+    if (connected) ++late;
+  }
+  EXPECT_GT(late, 20U);
+}
+
 // --- Idle connections.
 
 TEST_F(WorkerTest, AnIdleConnectionEndsAfterTheIdleTimeoutAndNotBefore) {
@@ -277,12 +299,15 @@ TEST_F(WorkerTest, IdleWithBytesOnTheWayIsAResetAndNotAnEnd) {
   config.listeners[0].idle_timeout = seconds{10};
   DispatchWorld& dispatch =
       make(std::move(config), {.send = std::string(2'000'000, 'x'), .patience = minutes{1}});
-  ScriptedClient& client = dispatch.add_client({.send = request, .reads = false, .patience = minutes{1}});
+  ScriptedClient& client =
+      dispatch.add_client({.send = request, .receive_delay = seconds{30}, .patience = minutes{1}});
   ASSERT_TRUE(dispatch.run_until([&] { return dispatch.server(0, 0).open_connections() == 1; }, seconds{1}));
   ASSERT_TRUE(dispatch.run_until([&] { return dispatch.server(0, 0).open_connections() == 0; }, seconds{20}));
   EXPECT_EQ(dispatch.server(0, 0).connections()[0]->record().end, PeerRecord::End::failed);
   ASSERT_TRUE(run_until_clients_are_done(minutes{2}));
+  EXPECT_LT(client.record().received.size(), 2'000'000U);
   EXPECT_FALSE(client.record().end_received);
+  EXPECT_EQ(client.record().receive_status, Status::reset);
   EXPECT_TRUE(dispatch.stop(seconds{1}));
   EXPECT_EQ(count_of(Outcome::idle), 1U);
 }
@@ -308,6 +333,29 @@ TEST_F(WorkerTest, WithoutIdleTimeoutASessionEndsWhenBothSidesHaveFailed) {
     ASSERT_TRUE(dispatch.stop(minutes{1})) << "a session is left hanging";
     EXPECT_TRUE(dispatch.world().is_clean());
   }
+}
+
+TEST_F(WorkerTest, WhatAServerSaysBeforeItRefusesTheRestReachesTheClient) {
+  // An answer to the first part of an upload, and then a reset for the rest of it, while most of the answer
+  // still waits for a client that is slow to read.
+  SimulatedFaults faults = SimulatedFaults::none();
+  faults.send_buffer = faults.receive_buffer = 8'192;
+  const std::string answer(20'000, 'a');
+  DispatchWorld& dispatch = make(dispatch_config(1, 1),
+                                 {.send = answer,
+                                  .receive_delay = milliseconds{500},
+                                  .ending = PeerScript::Ending::wait,
+                                  .reset_after_received = 1},
+                                 faults);
+  ScriptedClient& client = dispatch.add_client(
+      {.send = request + std::string(200'000, 'u'), .receive_delay = seconds{1}, .patience = minutes{1}});
+  ASSERT_TRUE(run_until_clients_are_done(minutes{2}));
+  ASSERT_TRUE(dispatch.stop(seconds{10}));
+  EXPECT_TRUE(dispatch.world().is_clean());
+  // A reset takes with it what is in the last socket's buffers.
+  EXPECT_GE(client.record().received.size(), answer.size() - faults.send_buffer);
+  EXPECT_FALSE(client.record().end_received);
+  EXPECT_EQ(count_of(Outcome::server_reset), 1U);
 }
 
 // --- How many, and until when.

@@ -1,0 +1,14 @@
+// A file that lines are appended to.
+#pragma once
+
+#include <cstdio>
+#include <expected>
+#include <string>
+
+namespace portshare {
+
+/// Opens for appending, makes the file if there is none, and never waits: not even for the reader of a named
+/// pipe, which has to be there already. The caller closes it. The error is a clause: "permission denied".
+[[nodiscard]] std::expected<std::FILE*, std::string> open_log_file(const std::string& path);
+
+}  // namespace portshare

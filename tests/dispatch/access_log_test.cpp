@@ -1,0 +1,117 @@
+// The way of records through the rings and the writer's thread.
+#include "dispatch/access_log.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <utility>
+
+#include "tests/platform/named_pipe.h"
+#include "tests/platform/temporary_folder.h"
+
+namespace portshare {
+namespace {
+
+TEST(AccessLogRingTest, RecordsComeOutAsTheyWentIn) {
+  AccessLogRing ring;
+  AccessRecord in;
+  in.bytes_in = 1;
+  std::size_t pushed = 0;
+  std::size_t popped = 0;
+  // Several times round the ring, with records that never end where it does.
+  for (std::size_t i = 0; i < 50'000; ++i) {
+    in.bytes_out = i;
+    ASSERT_TRUE(ring.push(in, std::string(i % 77, 'n'), std::string(i % 13, 'a')));
+    ++pushed;
+    if (i % 3 == 0) continue;
+    AccessRecord out;
+    std::string name;
+    std::string alpn;
+    for (std::size_t take = pushed - popped > 1'000 ? 500 : 1; take > 0; --take, ++popped) {
+      ASSERT_TRUE(ring.pop(out, name, alpn));
+      ASSERT_EQ(out.bytes_out, popped);
+      ASSERT_EQ(name, std::string(popped % 77, 'n'));
+      ASSERT_EQ(alpn, std::string(popped % 13, 'a'));
+    }
+  }
+  EXPECT_EQ(ring.dropped(), 0U);
+}
+
+TEST(AccessLogRingTest, AFullRingDropsAndCounts) {
+  AccessLogRing ring;
+  std::size_t pushed = 0;
+  while (ring.push({}, "name", "")) ++pushed;
+  EXPECT_GT(pushed, 1'000U);
+  EXPECT_FALSE(ring.push({}, "name", ""));
+  EXPECT_EQ(ring.dropped(), 2U);
+  AccessRecord record;
+  std::string name;
+  std::string alpn;
+  EXPECT_TRUE(ring.pop(record, name, alpn));
+  EXPECT_TRUE(ring.push({}, "name", "")) << "there is room again";
+}
+
+/// A log that is written to a pipe, so that the test decides how fast the writer gets on.
+class AccessLogTest : public testing::Test {
+ protected:
+  AccessLogTest() {
+    config_.server.log.access = LogConfig::AccessTarget::file;
+    config_.server.log.access_path = path_;
+    config_.listeners.emplace_back().name = "front";
+  }
+
+  void open(std::size_t rings) {
+    auto log = AccessLog::open(config_, servers_, rings);
+    ASSERT_TRUE(log) << log.error();
+    log_ = std::move(*log);
+    pipe_.has_a_writer();
+  }
+
+  /// Ends the log and brings all that it has written.
+  std::string close_and_read() {
+    std::string text;
+    std::thread reader([&] { text = pipe_.read_to_the_end(); });
+    log_.reset();
+    reader.join();
+    return text;
+  }
+
+  TemporaryFolder folder_;
+  const std::string path_ = folder_.file("access.log");
+  NamedPipe pipe_{path_};
+  Config config_;
+  ServerPool servers_;
+  std::unique_ptr<AccessLog> log_;
+};
+
+std::size_t lines_in(std::string_view text) {
+  return static_cast<std::size_t>(std::ranges::count(text, '\n'));
+}
+
+TEST_F(AccessLogTest, ABusyWorkerDoesNotKeepTheOthersOutOfTheLog) {
+  open(2);
+  while (log_->ring(0).push({}, "busy", "")) {
+  }
+  ASSERT_TRUE(log_->ring(1).push({}, "patient", ""));
+  log_->notify();
+  const std::string text = close_and_read();
+  const auto place = text.find("patient");
+  ASSERT_NE(place, std::string::npos);
+  EXPECT_LT(lines_in(text.substr(0, place)), lines_in(text.substr(place)));
+}
+
+TEST_F(AccessLogTest, WhatWasPushedBeforeTheEndIsWritten) {
+  open(3);
+  for (std::size_t ring = 0; ring < 3; ++ring) {
+    for (int i = 0; i < 10; ++i) ASSERT_TRUE(log_->ring(ring).push({}, "", ""));
+  }
+  EXPECT_EQ(lines_in(close_and_read()), 30U) << "also if nobody said so";
+}
+
+}  // namespace
+}  // namespace portshare
