@@ -140,7 +140,11 @@ void Session::request_malformed() {
   const Outcome outcome = exchange_->requests.is_too_large() ? Outcome::too_large : Outcome::malformed;
   // The server must not take what it has for the whole of a request.
   const bool is_cut_off = !exchange_->requests.is_between_requests();
-  if (is_cut_off) server_close_mode_ = CloseMode::reset;
+  if (is_cut_off) {
+    server_close_mode_ = CloseMode::reset;
+  } else {
+    backend_ = server_index_ = AccessRecord::none;  // the last request's
+  }
   if (is_cut_off && !(exchange_->responses.is_untouched() && client_send_.is_idle())) {
     return terminate(outcome, CloseMode::reset);
   }

@@ -67,11 +67,11 @@ std::string tls_flight(Random& random, const std::string& name) {
   return text_of(test::in_records(builder.message(), fragment));
 }
 
-std::string http_flight(Random& random, const std::string& name) {
+std::string http_flight(Random& random, const std::string& name, std::size_t body_length) {
   std::string head = "POST /" + std::to_string(random.next()) + " HTTP/1.1\r\nHost: " + name + "\r\n";
   for (auto count = random.below(20); count > 0; --count)
     head += "X-Filler: " + std::to_string(random.next()) + "\r\n";
-  return head + "Content-Length: 1000000\r\n\r\n";
+  return head + "Content-Length: " + std::to_string(body_length) + "\r\n\r\n";
 }
 
 /// How much a run sends: where the network moves a few bytes at a time, little, or it would take for ever.
@@ -101,7 +101,8 @@ Expectation draw_first_flight(Random& random, const ListenerConfig& listener, st
     case 1:
       return without_route(listener, tls_flight(random, "") + body, Protocol::tls);
     case 2:
-      return without_route(listener, http_flight(random, "elsewhere.example") + body, Protocol::http);
+      return without_route(listener, http_flight(random, "elsewhere.example", body.size()) + body,
+                           Protocol::http);
     case 3:
       return {"GET / HTTP/1.1\r\nHost: " + name + "\r\nHost: other\r\n\r\n",
               {},
@@ -118,12 +119,13 @@ Expectation draw_first_flight(Random& random, const ListenerConfig& listener, st
       return {"SSH-2.0-" + std::to_string(random.next()) + "\r\n" + body, 0, Protocol::ssh, {}};
     case 7: {
       const std::string unclaimed = "\x01" + random_bytes(random, 20) + body;
-      if (listener.protocols.contains(Protocol::any)) return without_route(listener, unclaimed, Protocol::any);
+      if (listener.protocols.contains(Protocol::any))
+        return without_route(listener, unclaimed, Protocol::any);
       return {unclaimed, {}, Protocol::any, Outcome::malformed};
     }
     case 8:
     case 9:
-      return {http_flight(random, name) + body, backend, Protocol::http, {}};
+      return {http_flight(random, name, body.size()) + body, backend, Protocol::http, {}};
     default:
       return {tls_flight(random, name) + body, backend, Protocol::tls, {}};
   }
@@ -176,7 +178,10 @@ PeerScript draw_client_script(Random& random, const Expectation& client, const L
 }
 
 PeerScript draw_server_script(Random& random, std::size_t limit, bool may_misbehave) {
-  PeerScript script{.send = draw_body(random, limit), .chunk_max = 1 + random.below(30'000)};
+  // A whole response, which for clients that speak something else is as good as any other bytes.
+  const std::string body = draw_body(random, limit);
+  const std::string head = "HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n";
+  PeerScript script{.send = head + body, .chunk_max = 1 + random.below(30'000)};
   switch (random.below(4)) {
     case 0:
       script.send_after = 1 + random.below(9);
