@@ -382,8 +382,8 @@ void Session::check_idle() {
 }
 
 void Session::drain() {
-  const bool is_idle = state_ == State::relaying && exchange_ && exchange_->responses.is_complete() &&
-                       exchange_->requests.is_between_requests() && upstream_.pending().empty();
+  const bool is_idle = state_ == State::relaying && exchange_ && is_response_passed() &&
+                       is_request_passed() && upstream_.pending().empty();
   if (is_idle) terminate(Outcome::ok, CloseMode::orderly);
 }
 

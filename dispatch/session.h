@@ -101,6 +101,8 @@ class Session {
   void client_ended();
   void server_ended();
   void watch_partial_head();
+  [[nodiscard]] bool is_request_passed() const;
+  [[nodiscard]] bool is_response_passed() const;
 
   void refuse(Outcome outcome);
   /// Sends `answer`, if there is any, and the end of the stream, and closes when the client has read them.

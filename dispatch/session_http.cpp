@@ -14,6 +14,16 @@ namespace portshare {
 using std::chrono::microseconds;
 using std::chrono::milliseconds;
 
+// A filter is ahead of the wire: what it has counted may still be on its way out.
+
+bool Session::is_request_passed() const {
+  return exchange_->requests.is_between_requests() && !upstream_.has_unsent();
+}
+
+bool Session::is_response_passed() const {
+  return exchange_->responses.is_complete() && !downstream_.has_unsent();
+}
+
 /// The head at the front of what the client sent goes to the server that is connected.
 void Session::forward_request() {
   HttpRequestFilter& requests = exchange_->requests;
@@ -32,7 +42,7 @@ void Session::forward_request() {
 
 void Session::request_paused() {
   if (exchange_->requests.has_head()) return next_request();
-  if (exchange_->responses.is_complete()) return exchange_done();  // it was answered before it was complete
+  if (is_response_passed()) return exchange_done();  // it was answered before it was complete
   // Nothing is read from the client while the server works, but its end and its reset are to be noticed.
   upstream_.read_ahead(loop());
 }
@@ -44,7 +54,7 @@ void Session::response_paused() {
     worker_.exchanges().release(std::exchange(exchange_, nullptr));
     return resume_both();
   }
-  if (exchange_->requests.is_between_requests()) return exchange_done();
+  if (is_request_passed()) return exchange_done();
   // Answered before it was complete. A server that wants no more closes; the others get the rest.
   if (!exchange_->responses.head().keep_alive || upstream_.has_ended()) exchange_done();
 }
@@ -62,7 +72,7 @@ void Session::exchange_done() {
   route_line_ = AccessRecord::none;
 
   const HttpRequestFilter& requests = exchange_->requests;
-  const bool goes_on = requests.is_between_requests() && requests.head().keep_alive &&
+  const bool goes_on = is_request_passed() && requests.head().keep_alive &&
                        exchange_->responses.head().keep_alive && !worker_.is_draining();
   // The client reads the end of the connection from the same heads; our end comes behind the response, not
   // instead of it.
@@ -108,8 +118,8 @@ void Session::switch_server() {
 }
 
 void Session::client_ended() {
-  const bool is_answered = exchange_->responses.is_complete();
-  if (!exchange_->requests.is_between_requests()) {
+  const bool is_answered = is_response_passed();
+  if (!is_request_passed()) {
     // In the middle of a body: the server has to know, and may have something to say about it.
     return upstream_.end(loop());
   }
@@ -120,9 +130,9 @@ void Session::client_ended() {
 
 void Session::server_ended() {
   const HttpResponseFilter& responses = exchange_->responses;
-  if (responses.is_complete()) {
+  if (is_response_passed()) {
     // An idle connection that the server gives up. What the client may have sent meanwhile goes to a new one.
-    if (upstream_.pending().empty() && exchange_->requests.is_between_requests()) {
+    if (upstream_.pending().empty() && is_request_passed()) {
       terminate(Outcome::ok, CloseMode::orderly);
     }
     return;
@@ -139,7 +149,7 @@ void Session::server_ended() {
 void Session::request_malformed() {
   const Outcome outcome = exchange_->requests.is_too_large() ? Outcome::too_large : Outcome::malformed;
   // The server must not take what it has for the whole of a request.
-  const bool is_cut_off = !exchange_->requests.is_between_requests();
+  const bool is_cut_off = !is_request_passed();
   if (is_cut_off) {
     server_close_mode_ = CloseMode::reset;
   } else {
@@ -160,7 +170,7 @@ void Session::response_malformed() {
 /// A head that has begun has to be complete in first_flight_timeout, like the first one: dripping bytes keep
 /// no connection open.
 void Session::watch_partial_head() {
-  if (!exchange_->requests.is_between_requests() || !exchange_->responses.is_complete()) return;
+  if (!is_request_passed() || !is_response_passed()) return;
   if (upstream_.pending().empty() || std::exchange(exchange_->head_is_partial, true)) return;
   if (listener().first_flight_timeout > milliseconds{0}) loop().arm(timer_, listener().first_flight_timeout);
 }
