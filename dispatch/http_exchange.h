@@ -93,7 +93,9 @@ struct HttpExchange {
   HttpRequestFilter requests;
   HttpResponseFilter responses;
   std::size_t requests_to_server = 0;  ///< over the present connection to a server
-  bool head_is_partial = false;        ///< some of a head has come, and its deadline runs
+  std::uint32_t last_backend = 0;      ///< of the request before, whose connection may serve the next one
+  std::uint32_t last_server = 0;
+  bool head_is_partial = false;  ///< some of a head has come, and its deadline runs
 };
 
 }  // namespace portshare

@@ -33,7 +33,10 @@ void RelayDirection::read_ahead(Loop& loop) {
 }
 
 RelayDirection::Progress RelayDirection::received(Loop& loop) {
-  if (!receive_.succeeded()) return Progress::source_failed;
+  if (!receive_.succeeded()) {
+    source_ended_ = true;
+    return Progress::source_failed;
+  }
   if (receive_.count == 0) {
     source_ended_ = true;
     return Progress::source_ended;

@@ -74,6 +74,7 @@ class RelayDirection {
 
   [[nodiscard]] bool has_unsent() const { return !unsent_.empty(); }
   [[nodiscard]] bool has_ended() const { return ended_; }
+  /// Or failed.
   [[nodiscard]] bool source_has_ended() const { return source_ended_; }
   [[nodiscard]] bool is_paused() const { return paused_; }
   /// Received, and not sent yet.

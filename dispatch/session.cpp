@@ -336,7 +336,8 @@ void Session::relayed(RelayDirection& direction, RelayDirection::Progress progre
     case RelayDirection::Progress::ended: {
       const RelayDirection& other = is_upstream ? downstream_ : upstream_;
       // After a failure nothing is left to come from the other direction either.
-      if (failed_ || other.has_ended()) terminate(failed_.value_or(Outcome::ok), CloseMode::orderly);
+      if (failed_ || other.has_ended()) return terminate(failed_.value_or(Outcome::ok), CloseMode::orderly);
+      if (exchange_ && is_response_passed()) exchange_done();  // of a request that was cut off
       return;
     }
     case RelayDirection::Progress::source_failed:
@@ -352,6 +353,8 @@ void Session::relayed(RelayDirection& direction, RelayDirection::Progress progre
 
 void Session::source_failed(bool is_upstream) {
   if (failed_) return terminate(*failed_, CloseMode::reset);
+  // A server that has answered owes nothing: to the client this is no failure.
+  if (exchange_ && !is_upstream && is_response_passed()) return server_ended();
   const Status status = is_upstream ? client_receive_.status : server_receive_.status;
   if (is_shortage(status)) return terminate(Outcome::unavailable, CloseMode::reset);
   terminate(is_upstream ? Outcome::client_reset : Outcome::server_reset, CloseMode::reset);
@@ -363,6 +366,7 @@ void Session::sink_failed(RelayDirection& direction, bool is_upstream) {
   direction.release(loop());
   if (failed_) return terminate(*failed_, CloseMode::reset);
   failed_ = is_upstream ? Outcome::server_reset : Outcome::client_reset;
+  if (exchange_ && is_upstream && is_response_passed()) return exchange_done();
   // What it had sent has been passed on to its end, and must not be taken back by a reset.
   const RelayDirection& other = is_upstream ? downstream_ : upstream_;
   if (other.has_ended()) return terminate(*failed_, CloseMode::orderly);
@@ -376,8 +380,10 @@ void Session::check_idle() {
     // Arming the timer anew for every byte would cost more than this look now and then.
     return loop().arm(timer_, ceil<milliseconds>(listener().idle_timeout - quiet));
   }
-  // An orderly close would tell a peer which does not read that it has got everything.
-  const bool truncates = upstream_.has_unsent() || downstream_.has_unsent();
+  // An orderly close would tell a peer which does not read that it has got everything, and the client the
+  // same about a response which ends with the connection.
+  const bool truncates = upstream_.has_unsent() || downstream_.has_unsent() ||
+                         (exchange_ && !is_response_passed() && exchange_->responses.may_end());
   terminate(Outcome::idle, truncates ? CloseMode::reset : CloseMode::orderly);
 }
 

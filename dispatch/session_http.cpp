@@ -41,6 +41,7 @@ void Session::forward_request() {
 }
 
 void Session::request_paused() {
+  if (failed_) return terminate(*failed_, CloseMode::reset);  // the client, which will not take the answer
   if (exchange_->requests.has_head()) return next_request();
   if (is_response_passed()) return exchange_done();  // it was answered before it was complete
   // Nothing is read from the client while the server works, but its end and its reset are to be noticed.
@@ -54,26 +55,30 @@ void Session::response_paused() {
     worker_.exchanges().release(std::exchange(exchange_, nullptr));
     return resume_both();
   }
-  if (is_request_passed()) return exchange_done();
-  // Answered before it was complete. A server that wants no more closes; the others get the rest.
-  if (!exchange_->responses.head().keep_alive || upstream_.has_ended()) exchange_done();
+  // Answered before it was complete? A server that wants no more closes; the others get the rest.
+  const bool wants_rest = exchange_->responses.head().keep_alive && !upstream_.has_ended() && !failed_;
+  if (is_request_passed() || !wants_rest) return exchange_done();
+  downstream_.read_ahead(loop());
 }
 
 /// A request and its response have passed.
 void Session::exchange_done() {
-  const std::uint64_t carried_over = upstream_.pending().size();
+  const bool is_given_up = downstream_.source_has_ended() && upstream_.pending().empty();  // by the server
+  const bool goes_on = is_request_passed() && !failed_ && !is_given_up &&
+                       exchange_->requests.head().keep_alive && exchange_->responses.head().keep_alive &&
+                       !worker_.is_draining();
+  const std::uint64_t carried_over = is_request_passed() ? upstream_.pending().size() : 0;
   bytes_in_ -= carried_over;
   log();
-  is_record_open_ = carried_over > 0;
+  is_record_open_ = goes_on && carried_over > 0;
   bytes_in_ = carried_over;
   bytes_out_ = 0;
   started_at_ = loop().now();
   first_flight_time_ = connect_time_ = microseconds{-1};
+  name_.clear();
   route_line_ = AccessRecord::none;
-
-  const HttpRequestFilter& requests = exchange_->requests;
-  const bool goes_on = is_request_passed() && requests.head().keep_alive &&
-                       exchange_->responses.head().keep_alive && !worker_.is_draining();
+  exchange_->last_backend = std::exchange(backend_, AccessRecord::none);
+  exchange_->last_server = std::exchange(server_index_, AccessRecord::none);
   // The client reads the end of the connection from the same heads; our end comes behind the response, not
   // instead of it.
   if (!goes_on) return say_goodbye(Outcome::ok, {});
@@ -95,13 +100,13 @@ void Session::next_request() {
     query.name_source = NameSource::host;
   }
   if (worker_.logs_access()) remember_names(query);
-  const std::uint32_t last_backend = std::exchange(backend_, AccessRecord::none);
-  const std::uint32_t last_server = std::exchange(server_index_, AccessRecord::none);
   const auto backend = find_backend(query);
   if (!backend) return;
-  if (*backend == last_backend && !downstream_.source_has_ended()) {
-    backend_ = last_backend;
-    server_index_ = last_server;
+  // What a server says before it is asked is no answer to this request. Often it is a 408 before a close.
+  const bool server_waits = !downstream_.source_has_ended() && downstream_.pending().empty();
+  if (*backend == exchange_->last_backend && server_waits) {
+    backend_ = *backend;
+    server_index_ = exchange_->last_server;
     watch_idleness();
     return forward_request();
   }
@@ -131,8 +136,11 @@ void Session::client_ended() {
 void Session::server_ended() {
   const HttpResponseFilter& responses = exchange_->responses;
   if (is_response_passed()) {
-    // An idle connection that the server gives up. What the client may have sent meanwhile goes to a new one.
-    if (upstream_.pending().empty() && is_request_passed()) {
+    if (!is_request_passed()) {
+      // A server that has answered early may end its stream and still take the rest of the request.
+      if (!server_receive_.succeeded()) exchange_done();
+    } else if (upstream_.pending().empty()) {
+      // An idle connection that the server gives up. What the client may have sent goes to a new one.
       terminate(Outcome::ok, CloseMode::orderly);
     }
     return;
@@ -150,11 +158,7 @@ void Session::request_malformed() {
   const Outcome outcome = exchange_->requests.is_too_large() ? Outcome::too_large : Outcome::malformed;
   // The server must not take what it has for the whole of a request.
   const bool is_cut_off = !is_request_passed();
-  if (is_cut_off) {
-    server_close_mode_ = CloseMode::reset;
-  } else {
-    backend_ = server_index_ = AccessRecord::none;  // the last request's
-  }
+  if (is_cut_off) server_close_mode_ = CloseMode::reset;
   if (is_cut_off && !(exchange_->responses.is_untouched() && client_send_.is_idle())) {
     return terminate(outcome, CloseMode::reset);
   }
@@ -170,9 +174,10 @@ void Session::response_malformed() {
 /// A head that has begun has to be complete in first_flight_timeout, like the first one: dripping bytes keep
 /// no connection open.
 void Session::watch_partial_head() {
-  if (!is_request_passed() || !is_response_passed()) return;
-  if (upstream_.pending().empty() || std::exchange(exchange_->head_is_partial, true)) return;
-  if (listener().first_flight_timeout > milliseconds{0}) loop().arm(timer_, listener().first_flight_timeout);
+  if (!is_request_passed() || !is_response_passed() || upstream_.pending().empty()) return;
+  if (listener().first_flight_timeout <= milliseconds{0}) return;
+  if (std::exchange(exchange_->head_is_partial, true)) return;
+  loop().arm(timer_, listener().first_flight_timeout);
 }
 
 }  // namespace portshare

@@ -16,7 +16,10 @@ using std::chrono::milliseconds;
 using std::chrono::minutes;
 using std::chrono::seconds;
 
-const std::string request = "GET / HTTP/1.1\r\nHost: app0.example\r\n\r\n";
+// An opaque first flight, which servers may answer with whatever they like.
+const std::string request = "SSH-2.0-client that talks to the first backend\r\n";
+const std::string http_request = "GET / HTTP/1.1\r\nHost: app0.example\r\n\r\n";
+const std::string http_response = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
 
 /// Answers a request and closes.
 PeerScript responder(const std::string& response = "response") {
@@ -118,10 +121,10 @@ TEST_F(WorkerTest, BytesThatComeWhileTheSilentBackendTakesOverAreNotLost) {
     ASSERT_TRUE(run_until_clients_are_done(minutes{2}));
     ASSERT_TRUE(dispatch.stop(seconds{10}));
     EXPECT_TRUE(dispatch.world().is_clean());
-    // A client of which a part has come in time speaks HTTP too slowly, and the whole request goes to the
-    // application; whoever was silent until then belongs to the silent backend, with every byte.
+    // A client of which a part has come in time speaks too slowly and is closed; whoever was silent until then
+    // belongs to the silent backend, with every byte.
     const std::string& received = client.record().received;
-    EXPECT_TRUE(received == request || received.starts_with("HTTP/1.1 408 ")) << received;
+    EXPECT_TRUE(received == request || (received.empty() && count_of(Outcome::timeout) == 1)) << received;
     if (!dispatch.server(1, 0).connections().empty()) ++handed_over;
   }
   EXPECT_GT(handed_over, 20U);
@@ -237,7 +240,7 @@ TEST_F(WorkerTest, ASilentServerIsGivenUpAfterTheConnectTimeout) {
   config.backends[0].connect_timeout = milliseconds{700};
   DispatchWorld& dispatch = make(std::move(config));
   dispatch.world().network.set_reach(server_address(0, 0), SimulatedNetwork::Reach::silent);
-  ScriptedClient& client = dispatch.add_client({.send = request, .ending = PeerScript::Ending::wait});
+  ScriptedClient& client = dispatch.add_client({.send = http_request, .ending = PeerScript::Ending::wait});
   run_for(milliseconds{690});
   EXPECT_EQ(client.record().received, "");
   run_for(milliseconds{20});
@@ -452,8 +455,8 @@ TEST_F(WorkerTest, ConnectionsAcceptedDuringTheEndEndToo) {
 TEST_F(WorkerTest, TheLogCountsBytesAndTimes) {
   SimulatedFaults faults = SimulatedFaults::none();
   faults.latency_min = faults.latency_max = milliseconds{10};
-  DispatchWorld& dispatch = make(dispatch_config(1, 1), responder(), faults);
-  dispatch.add_client({.send = request, .chunk_max = 30});
+  DispatchWorld& dispatch = make(dispatch_config(1, 1), responder(http_response), faults);
+  dispatch.add_client({.send = http_request, .chunk_max = 30});
   ASSERT_TRUE(run_until_clients_are_done(seconds{1}));
   EXPECT_TRUE(dispatch.stop(seconds{1}));
   ASSERT_EQ(dispatch.logged().size(), 1U);
@@ -466,8 +469,8 @@ TEST_F(WorkerTest, TheLogCountsBytesAndTimes) {
   EXPECT_EQ(line.record.route_line, 10U);
   EXPECT_EQ(line.record.backend, 0U);
   EXPECT_EQ(line.record.server, 0U);
-  EXPECT_EQ(line.record.bytes_in, request.size());
-  EXPECT_EQ(line.record.bytes_out, std::string("response").size());
+  EXPECT_EQ(line.record.bytes_in, http_request.size());
+  EXPECT_EQ(line.record.bytes_out, http_response.size());
   EXPECT_GE(line.record.first_flight, milliseconds{9}) << "one way, less the turn of the accept";
   EXPECT_LT(line.record.first_flight, milliseconds{100});
   EXPECT_GE(line.record.connect, milliseconds{20});
