@@ -134,9 +134,15 @@ class HttpRun {
   /// What one connection to a server got is what one client sent for its backend, one request after the other
   /// from the beginning of one on, and no request begins twice.
   void check_servers() {
+    std::vector<std::pair<std::size_t, const PeerRecord*>> connections;
     for (const auto& [place, server] : dispatch_.servers()) {
-      for (const auto& connection : server->connections()) check_connection(place.first, connection->record());
+      for (const auto& connection : server->connections())
+        connections.emplace_back(place.first, &connection->record());
     }
+    // What was cut within its first line fits several requests: the certain ones first.
+    std::ranges::stable_sort(connections, std::greater(),
+                             [](const auto& connection) { return connection.second->received.size(); });
+    for (const auto& [backend, record] : connections) check_connection(backend, *record);
   }
 
   void check_connection(std::size_t backend, const PeerRecord& record) {
@@ -166,7 +172,6 @@ class HttpRun {
         const auto legal = std::string_view(requests[i].wire).substr(0, requests[i].forwardable);
         const std::size_t length = std::min(legal.size(), received.size());
         const bool fits = length > 0 && legal.substr(0, length) == received.substr(0, length);
-        // Cut within its first line it may be several; one that has come already is not meant.
         if (fits && requests[i].backend == backend && !received_.contains(requests[i].id))
           return {&requests, i};
       }
