@@ -1,4 +1,5 @@
-// HTTP/1 connections with several requests for different backends, over thousands of seeds; see seeded_runs.h.
+// HTTP/1 connections with several requests for different backends, over thousands of seeds; see
+// seeded_runs.h.
 #include <gtest/gtest.h>
 #include <spdlog/spdlog.h>
 
@@ -120,8 +121,7 @@ class HttpRun {
     // Kept open by both sides it would stay for ever.
     const bool tunnels =
         std::ranges::any_of(requests, [](const PlannedRequest& r) { return !r.tunnelled.empty(); });
-    if (closes && !tunnels && random_.chance(1, 2))
-      script.ending = PeerScript::Ending::wait;
+    if (closes && !tunnels && random_.chance(1, 2)) script.ending = PeerScript::Ending::wait;
     // It does not know how long a refusal is.
     if (!faulty_ && script.ending == PeerScript::Ending::close && closes)
       script.ending = PeerScript::Ending::half_close;
@@ -149,7 +149,8 @@ class HttpRun {
     std::string_view received = record.received;
     if (received.empty()) return;
     const auto [requests, first] = request_at(received, backend);
-    ASSERT_TRUE(requests) << "backend " << backend << " received what is not for it: " << received.substr(0, 80);
+    ASSERT_TRUE(requests) << "backend " << backend
+                          << " received what is not for it: " << received.substr(0, 80);
     for (std::size_t i = first; !received.empty(); ++i) {
       ASSERT_LT(i, requests->size()) << "more than the client sent";
       const PlannedRequest& request = (*requests)[i];
@@ -194,8 +195,8 @@ class HttpRun {
         break;
       }
       if (!faulty_) {
-        ASSERT_TRUE(request.refusal) << "request " << request.id << " was not answered as it should: "
-                                     << rest.substr(0, 200);
+        ASSERT_TRUE(request.refusal) << "request " << request.id
+                                     << " was not answered as it should: " << rest.substr(0, 200);
         ++answered_[index];
         EXPECT_EQ(rest.substr(0, 1'000), answer_for(*request.refusal));
         rest = {};
@@ -203,16 +204,16 @@ class HttpRun {
       }
       if (expected.starts_with(rest)) {
         // An end in order says that a body without a length is whole, unless it is the server that says so.
-        const bool server_says_so = request.server_fault == PlannedRequest::Fault::cut_by_end &&
-                                    rest.size() == expected.size();
+        const bool server_says_so =
+            request.server_fault == PlannedRequest::Fault::cut_by_end && rest.size() == expected.size();
         const bool passes_for_whole =
             request.ends_with_close && ended_in_order(record) && !server_says_so &&
             rest.size() > request.response.find("\r\n\r\n", request.response.find("X-Answer-To:")) + 4;
         EXPECT_FALSE(passes_for_whole) << "a response was cut short and ended as if it were whole";
         return;
       }
-      constexpr std::array refusals = {Outcome::no_route,        Outcome::malformed,  Outcome::too_large,
-                                       Outcome::timeout,         Outcome::refused,    Outcome::unavailable,
+      constexpr std::array refusals = {Outcome::no_route,       Outcome::malformed, Outcome::too_large,
+                                       Outcome::timeout,        Outcome::refused,   Outcome::unavailable,
                                        Outcome::connect_timeout};
       EXPECT_TRUE(std::ranges::any_of(refusals, [&](Outcome o) { return answer_for(o).starts_with(rest); }))
           << "request " << request.id << " got " << rest.substr(0, 200);
@@ -264,8 +265,8 @@ class HttpRun {
     }
   }
 
-  /// A line's bytes are those of its request, unless the connection ends with it: then what came behind counts,
-  /// too.
+  /// A line's bytes are those of its request, unless the connection ends with it: then what came behind
+  /// counts, too.
   static std::size_t whole_length(const Requests& requests, std::size_t from) {
     std::size_t length = 0;
     for (std::size_t i = from; i < requests.size(); ++i)
@@ -278,9 +279,9 @@ class HttpRun {
   const SimulatedFaults faults_;
   const std::size_t limit_;
   RequestPlans plans_;
-  std::vector<Requests> requests_;                   // by client
-  std::map<std::uint64_t, std::size_t> received_;    // by servers, of each request
-  std::map<std::size_t, std::size_t> answered_;      // requests, by client
+  std::vector<Requests> requests_;                 // by client
+  std::map<std::uint64_t, std::size_t> received_;  // by servers, of each request
+  std::map<std::size_t, std::size_t> answered_;    // requests, by client
   DispatchWorld dispatch_;
 };
 

@@ -151,7 +151,8 @@ void draw_server_fault(Random& random, PlannedRequest& plan) {
       plan.server_fault = Fault::resets_after;
       break;
     case 4:
-      plan.response = random.chance(1, 2) ? "SSH-2.0-server\r\n" : "HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n";
+      plan.response =
+          random.chance(1, 2) ? "SSH-2.0-server\r\n" : "HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n";
       plan.sent_by_server = plan.response.size();
       plan.is_garbage = plan.closes = true;
       plan.ends_with_close = false;
@@ -332,9 +333,8 @@ PlannedRequest draw_request(Random& random, std::uint64_t id, std::size_t backen
 PeerScript http_server(const RequestPlans& plans, Random& random) {
   PeerScript script;
   script.ending = PeerScript::Ending::wait;
-  script.react = [connection = std::make_shared<ServerConnection>(plans, random)](const std::string& received) {
-    return connection->react(received);
-  };
+  script.react = [connection = std::make_shared<ServerConnection>(plans, random)](
+                     const std::string& received) { return connection->react(received); };
   return script;
 }
 

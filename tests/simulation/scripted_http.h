@@ -28,10 +28,10 @@ struct PlannedRequest {
   std::string tunnelled;            ///< sent after 101 has come; the server echoes it
   bool upgrades = false;
 
-  std::string response;  ///< with interim responses; what an orderly server sends
-  bool answers_early = false;  ///< the server, when it has read the head
-  bool closes = false;         ///< the connection carries no further request
-  bool ends_with_close = false;  ///< of the response's body
+  std::string response;            ///< with interim responses; what an orderly server sends
+  bool answers_early = false;      ///< the server, when it has read the head
+  bool closes = false;             ///< the connection carries no further request
+  bool ends_with_close = false;    ///< of the response's body
   std::optional<Outcome> refusal;  ///< by portshare, instead of the response
 
   enum class Fault : std::uint8_t { none, cut_by_end, cut_by_reset, closes_after, resets_after };

@@ -126,7 +126,8 @@ void ScriptedPeer::come_to_the_end() {
     return;
   }
   if (unsent() != 0 || (script_.echo && !record_.end_received)) return;
-  if (finished_ && resets_when_finished_) return terminate(PeerRecord::End::reset_by_script, CloseMode::reset);
+  if (finished_ && resets_when_finished_)
+    return terminate(PeerRecord::End::reset_by_script, CloseMode::reset);
   if (!finished_) {  // what it is waiting for will not come
     if (record_.end_received) terminate(PeerRecord::End::as_scripted, CloseMode::orderly);
     return;

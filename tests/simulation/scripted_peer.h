@@ -43,9 +43,9 @@ struct PeerScript {
   /// What a peer that knows a protocol makes of all that it has received.
   struct Reaction {
     std::string send = {};
-    bool finished = false;                ///< there is no more to say: ends as scripted
-    std::optional<Ending> ending = {};    ///< or like this
-    bool resets = false;                  ///< or by a reset, once everything is sent
+    bool finished = false;              ///< there is no more to say: ends as scripted
+    std::optional<Ending> ending = {};  ///< or like this
+    bool resets = false;                ///< or by a reset, once everything is sent
   };
   /// Called at the start and with everything received so far after each receive, until it has finished or the
   /// peer's stream has ended.

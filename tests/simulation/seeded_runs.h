@@ -1,6 +1,6 @@
-// What tests over many seeds share. A failing seed is printed and replays: PORTSHARE_SIMULATION_SEED=N runs that
-// one alone, PORTSHARE_SIMULATION_SEEDS=N sets how many there are, PORTSHARE_SIMULATION_TRACE=1 shows every
-// completion.
+// What tests over many seeds share. A failing seed is printed and replays: PORTSHARE_SIMULATION_SEED=N runs
+// that one alone, PORTSHARE_SIMULATION_SEEDS=N sets how many there are, PORTSHARE_SIMULATION_TRACE=1 shows
+// every completion.
 #pragma once
 
 #include <algorithm>

@@ -121,8 +121,8 @@ TEST_F(WorkerTest, BytesThatComeWhileTheSilentBackendTakesOverAreNotLost) {
     ASSERT_TRUE(run_until_clients_are_done(minutes{2}));
     ASSERT_TRUE(dispatch.stop(seconds{10}));
     EXPECT_TRUE(dispatch.world().is_clean());
-    // A client of which a part has come in time speaks too slowly and is closed; whoever was silent until then
-    // belongs to the silent backend, with every byte.
+    // A client of which a part has come in time speaks too slowly and is closed; whoever was silent until
+    // then belongs to the silent backend, with every byte.
     const std::string& received = client.record().received;
     EXPECT_TRUE(received == request || (received.empty() && count_of(Outcome::timeout) == 1)) << received;
     if (!dispatch.server(1, 0).connections().empty()) ++handed_over;
