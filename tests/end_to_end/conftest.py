@@ -59,6 +59,9 @@ class Workshop:
     def node_server(self, name, certificate=None):
         return self._keep(applications.node_server(self.directory, name, certificate))
 
+    def node_script(self, name, script, *arguments, address):
+        return self._keep(applications.node_script(self.directory, name, script, *arguments, address=address))
+
     def listen(self, *arguments, **options):
         """A listening socket, and its address as the configuration writes it."""
         listener = listen(*arguments, **options)

@@ -110,3 +110,8 @@ def node_server(directory, name, certificate=None):
     files = [certificate.file, certificate.key] if certificate else []
     return Application("node", ["node", "-e", NODE_SERVER, "--", name, port, *files], directory / f"node-{name}",
                        f"127.0.0.1:{port}")
+
+
+def node_script(directory, name, script, *arguments, address):
+    """A server of the test's own; it gets `arguments`, and is ready when it accepts a connection at `address`."""
+    return Application("node", ["node", "-e", script, "--", *arguments], directory / f"node-{name}", address)
