@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 #include "core/byte_view.h"
@@ -110,11 +111,23 @@ inline std::vector<std::size_t> cuts(std::size_t size) {
   return positions;
 }
 
+/// A reader like `fresh`, which has not read yet. One that cannot be copied has nothing to be set up with
+/// either.
+template <typename Reader>
+Reader another(const Reader& fresh) {
+  if constexpr (std::is_copy_constructible_v<Reader>) {
+    return fresh;
+  } else {
+    return Reader();
+  }
+}
+
 /// One reader and its last answer. `fresh` is a reader that has not read yet.
 template <typename Answer>
 class SplitReading {
  public:
-  explicit SplitReading(const typename Answer::Reader& fresh = typename Answer::Reader()) : reader_(fresh) {}
+  explicit SplitReading(const typename Answer::Reader& fresh = typename Answer::Reader())
+      : reader_(another(fresh)) {}
 
   /// `bytes`: everything that has arrived so far.
   const Answer& show(ByteView bytes) {

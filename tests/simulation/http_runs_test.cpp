@@ -261,6 +261,10 @@ class HttpRun {
       EXPECT_EQ(line.bytes_out, request.response.size() + request.tunnelled.size());
       if (request.closes && request.answers_early) continue;  // the rest of it is not wanted
       EXPECT_EQ(line.bytes_in, request.wire.size() + request.tunnelled.size());
+      // The reset that a later body deserves discards what the server has answered without reading it.
+      const bool is_reset_behind = std::ranges::any_of(
+          requests, [](const PlannedRequest& r) { return r.forwardable > 0 && r.refusal.has_value(); });
+      if (request.answers_early && is_reset_behind) continue;
       EXPECT_EQ(received_[request.id], request.wire.size() + request.tunnelled.size());
     }
   }

@@ -36,7 +36,7 @@ class HttpSessionTest : public testing::Test {
   void TearDown() override { spdlog::set_level(spdlog::level::info); }
 
   /// `scripts`: what the connections of the only server do, one after the other.
-  DispatchWorld& make(Config config, std::vector<PeerScript> scripts,
+  DispatchWorld& make(Config config, const std::vector<PeerScript>& scripts,
                       const SimulatedFaults& faults = SimulatedFaults::none()) {
     world_ = std::make_unique<DispatchWorld>(
         1, faults, std::move(config),
@@ -78,7 +78,7 @@ TEST_F(HttpSessionTest, WhatAServerSaysBeforeItIsAskedIsNoAnswer) {
   DispatchWorld& dispatch =
       make(dispatch_config(1, 1), {staged({{first.size(), response("one") + request_timeout}}),
                                    staged({{second.size(), response("two")}})});
-  ScriptedClient& client =
+  const ScriptedClient& client =
       dispatch.add_client(staged({{0, first}, {response("one").size(), second}}, Ending::half_close));
   finish();
   EXPECT_EQ(client.record().received, response("one") + response("two"));
@@ -96,7 +96,7 @@ TEST_F(HttpSessionTest, AServerThatResetsAKeptConnectionCostsTheNextRequestNothi
   PeerScript script = staged({{0, first + second.substr(0, 10)}, {response("one").size(), second.substr(10)}},
                              Ending::half_close);
   script.receive_delay = milliseconds{100};
-  ScriptedClient& client = dispatch.add_client(std::move(script));
+  const ScriptedClient& client = dispatch.add_client(std::move(script));
   finish();
   EXPECT_EQ(client.record().received, response("one") + response("two"));
   EXPECT_EQ(received_by_server(1), second);
@@ -116,7 +116,7 @@ TEST_F(HttpSessionTest, AnEarlyAnswerOutlivesTheResetOfTheUpload) {
                     .resets = true};
   };
   DispatchWorld& dispatch = make(dispatch_config(1, 1), {server}, faults);
-  ScriptedClient& client = dispatch.add_client(
+  const ScriptedClient& client = dispatch.add_client(
       {.send = head + std::string(200'000, 'u'), .ending = Ending::wait, .patience = minutes{1}});
   finish();
   EXPECT_EQ(client.record().received, response("no"));
@@ -131,7 +131,7 @@ TEST_F(HttpSessionTest, AnIdleBodyWithoutALengthIsNotEndedAsIfItWereWhole) {
   const std::string first = get("/1");
   DispatchWorld& dispatch =
       make(std::move(config), {staged({{first.size(), "HTTP/1.1 200 OK\r\n\r\nthe first half"}})});
-  ScriptedClient& client = dispatch.add_client({.send = first, .ending = Ending::wait});
+  const ScriptedClient& client = dispatch.add_client({.send = first, .ending = Ending::wait});
   finish();
   EXPECT_FALSE(client.record().end_received);
   EXPECT_EQ(client.record().receive_status, Status::reset);
@@ -145,7 +145,7 @@ TEST_F(HttpSessionTest, ALaterHeadThatDoesNotCompleteIsRefusedInTime) {
   PeerScript script = staged({{0, first}, {response("one").size(), get("/" + std::string(400, 'x'))}});
   script.chunk_max = 2;
   script.send_pause_max = milliseconds{200};
-  ScriptedClient& client = dispatch.add_client(std::move(script));
+  const ScriptedClient& client = dispatch.add_client(std::move(script));
   finish();
   EXPECT_TRUE(client.record().received.starts_with(response("one") + "HTTP/1.1 408 "));
   EXPECT_EQ(received_by_server(0), first);
@@ -169,7 +169,7 @@ TEST_F(HttpSessionTest, WithoutFirstFlightTimeoutALaterHeadIsOnlyHeldToTheIdleTi
   PeerScript script = staged({{0, first}, {response("one").size(), second}}, Ending::half_close);
   script.chunk_max = 1;
   script.send_pause_max = milliseconds{200};
-  ScriptedClient& client = dispatch.add_client(std::move(script));
+  const ScriptedClient& client = dispatch.add_client(std::move(script));
   finish();
   EXPECT_EQ(client.record().received, response("one") + response("two"));
 }
@@ -177,7 +177,7 @@ TEST_F(HttpSessionTest, WithoutFirstFlightTimeoutALaterHeadIsOnlyHeldToTheIdleTi
 TEST_F(HttpSessionTest, WhatComesBehindTheLastRequestIsNoRequest) {
   const std::string last = get("/1", "Connection: close\r\n");
   DispatchWorld& dispatch = make(dispatch_config(1, 1), {staged({{last.size(), response("one")}})});
-  ScriptedClient& client = dispatch.add_client({.send = last + get("/2"), .patience = minutes{1}});
+  const ScriptedClient& client = dispatch.add_client({.send = last + get("/2"), .patience = minutes{1}});
   finish();
   EXPECT_EQ(client.record().received, response("one"));
   EXPECT_EQ(received_by_server(0), last);
@@ -191,13 +191,13 @@ TEST_F(HttpSessionTest, AnAnswerBeforeTheRequestIsSentLeavesTheCountsAlone) {
   config.backends[0].forwarded = true;
   SimulatedFaults faults = SimulatedFaults::none();
   faults.send_buffer = faults.receive_buffer = 16;
-  PeerScript server{.send = response("busy", "Connection: close\r\n"),
-                    .reads = false,
-                    .ending = Ending::half_close,
-                    .patience = minutes{1}};
+  const PeerScript server{.send = response("busy", "Connection: close\r\n"),
+                          .reads = false,
+                          .ending = Ending::half_close,
+                          .patience = minutes{1}};
   DispatchWorld& dispatch = make(std::move(config), {server}, faults);
   const std::string only = get("/1");
-  ScriptedClient& client =
+  const ScriptedClient& client =
       dispatch.add_client({.send = only, .ending = Ending::wait, .patience = minutes{1}});
   finish();
   EXPECT_EQ(client.record().received, response("busy", "Connection: close\r\n"));
@@ -211,7 +211,7 @@ TEST_F(HttpSessionTest, ADrainWaitsForTheResponseAndNotForAFurtherRequest) {
   slow.chunk_max = 10;
   slow.send_pause_max = milliseconds{100};
   DispatchWorld& dispatch = make(dispatch_config(1, 1), {slow});
-  ScriptedClient& client =
+  const ScriptedClient& client =
       dispatch.add_client({.send = first + get("/2"), .ending = Ending::wait, .patience = minutes{1}});
   ASSERT_TRUE(dispatch.run_until([&] { return !client.record().received.empty(); }, seconds{1}));
   dispatch.drain();
@@ -225,7 +225,7 @@ TEST_F(HttpSessionTest, ADrainWaitsForTheResponseAndNotForAFurtherRequest) {
 TEST_F(HttpSessionTest, ADrainEndsAConnectionThatWaitsForARequest) {
   const std::string first = get("/1");
   DispatchWorld& dispatch = make(dispatch_config(1, 1), {staged({{first.size(), response("one")}})});
-  ScriptedClient& client =
+  const ScriptedClient& client =
       dispatch.add_client({.send = first, .ending = Ending::wait, .patience = minutes{9}});
   (void)dispatch.run_until([] { return false; }, seconds{1});
   EXPECT_FALSE(client.is_done());
