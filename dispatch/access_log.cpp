@@ -55,13 +55,13 @@ bool AccessLogRing::push(const AccessRecord& record, std::string_view name, std:
   copy_in(written, &header, sizeof header);
   copy_in(written + sizeof header, name.data(), name.size());
   copy_in(written + sizeof header + name.size(), alpn.data(), alpn.size());
-  written_.store(written + total, std::memory_order_release);
+  written_.store(written + total);
   return true;
 }
 
 bool AccessLogRing::pop(AccessRecord& record, std::string& name, std::string& alpn) {
   const std::size_t read = read_.load(std::memory_order_relaxed);
-  if (read == written_.load(std::memory_order_acquire)) return false;
+  if (read == written_.load()) return false;
   Header header;
   copy_out(read, &header, sizeof header);
   record = header.record;
@@ -106,9 +106,7 @@ AccessLog::~AccessLog() {
 }
 
 void AccessLog::notify() {
-  // The fence orders the push before the look at `asleep_`; its partner stands in write_until_stopped.
-  std::atomic_thread_fence(std::memory_order_seq_cst);
-  if (!asleep_.load(std::memory_order_relaxed) || !asleep_.exchange(false)) return;
+  if (!asleep_.load() || !asleep_.exchange(false)) return;
   const std::lock_guard lock(mutex_);
   wake_.notify_one();
 }
@@ -119,7 +117,6 @@ void AccessLog::write_until_stopped() {
     }
     report_dropped();
     asleep_.store(true);
-    std::atomic_thread_fence(std::memory_order_seq_cst);
     if (write_batch()) {
       asleep_.store(false);
       continue;

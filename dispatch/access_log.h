@@ -41,6 +41,8 @@ class AccessLogRing {
 
   std::unique_ptr<std::byte[]> bytes_;
   // Positions count bytes since the beginning; the place in the ring is the position modulo its capacity.
+  // Sequentially consistent, as AccessLog::asleep_ is: a worker writes the one and then looks at the other,
+  // the writer of the log the other way round, and at least one of them must see what the other has written.
   alignas(64) std::atomic<std::size_t> written_ = 0;
   alignas(64) std::atomic<std::size_t> read_ = 0;
   alignas(64) std::atomic<std::uint64_t> dropped_ = 0;

@@ -5,7 +5,7 @@
 namespace portshare {
 
 void return_unused_memory() {
-  malloc_trim(0);
+  (void)malloc_trim(0);  // whether there was any to return is of no interest
 }
 
 }  // namespace portshare

@@ -90,6 +90,7 @@ servers = ["localhost:22"]
   ASSERT_THAT(config.listeners, SizeIs(1));
   const ListenerConfig& listener = config.listeners[0];
   std::vector<std::string> bind;
+  bind.reserve(listener.bind.size());
   for (const SocketAddress& address : listener.bind) bind.push_back(address.to_string());
   EXPECT_THAT(bind, ElementsAre("0.0.0.0:443", "[::]:443", "unix:/run/web.sock"));
   EXPECT_EQ(listener.protocols, (ProtocolSet{Protocol::ssh, Protocol::any}));

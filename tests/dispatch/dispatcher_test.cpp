@@ -51,6 +51,10 @@ class DispatcherDeathTest : public testing::Test {
 };
 
 TEST_F(DispatcherDeathTest, AWorkerWithoutDescriptorsEndsTheStart) {
+#ifdef __SANITIZE_ADDRESS__
+  GTEST_SKIP()
+      << "UBSan's look at an object's type takes descriptors itself, and calls every type wrong without";
+#endif
   EXPECT_EXIT(start_with_few_descriptors(), testing::ExitedWithCode(0), "cannot start epoll");
 }
 

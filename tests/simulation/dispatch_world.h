@@ -44,8 +44,8 @@ class DispatchWorld {
   using ServerScripts =
       std::function<PeerScript(std::size_t backend, std::size_t server, std::size_t connection)>;
 
-  DispatchWorld(std::uint64_t seed, const SimulatedFaults& faults, Config config, ServerScripts scripts,
-                std::size_t max_sessions = SIZE_MAX)
+  DispatchWorld(std::uint64_t seed, const SimulatedFaults& faults, Config config,
+                const ServerScripts& scripts, std::size_t max_sessions = SIZE_MAX)
       : config_(std::move(config)),
         pool_(*ServerPool::resolve(config_, [](const std::string&) { return std::vector<IpAddress>{}; })),
         world_(seed, faults),

@@ -15,6 +15,8 @@ ScriptedPeer::ScriptedPeer(Loop& loop, Random random, PeerScript script)
       random_(random),
       script_(std::move(script)),
       outgoing_(script_.send),
+      ending_(script_.ending),
+      finished_(!script_.react),
       receive_([](Op&, void* self) { static_cast<ScriptedPeer*>(self)->on_received(); }, this),
       send_([](Op&, void* self) { static_cast<ScriptedPeer*>(self)->on_sent(); }, this),
       close_([](Op&, void* self) { static_cast<ScriptedPeer*>(self)->closed_ = true; }, this),
@@ -32,6 +34,7 @@ void ScriptedPeer::start(Socket socket) {
   if (script_.patience) loop_.arm(patience_timer_, *script_.patience);
   if (script_.receive_delay > milliseconds::zero()) loop_.arm(receive_timer_, script_.receive_delay);
   if (script_.send_delay > milliseconds::zero()) loop_.arm(send_timer_, script_.send_delay);
+  react();
   proceed();
 }
 
@@ -63,6 +66,15 @@ void ScriptedPeer::proceed() {
   send_more();
 }
 
+void ScriptedPeer::react() {
+  if (finished_ || terminating_) return;
+  PeerScript::Reaction reaction = script_.react(record_.received);
+  outgoing_ += reaction.send;
+  finished_ = reaction.finished;
+  resets_when_finished_ = reaction.resets;
+  if (reaction.ending) ending_ = *reaction.ending;
+}
+
 void ScriptedPeer::receive_more() {
   if (!script_.reads || record_.end_received || !receive_.is_idle()) return;
   if (script_.echo && unsent() >= echo_limit && record_.send_status == Status::ok) return;
@@ -75,6 +87,7 @@ void ScriptedPeer::on_received() {
     record_.received += as_text(bytes);
     if (script_.echo) outgoing_ += as_text(bytes);
     if (bytes.empty()) record_.end_received = true;
+    react();
     if (std::uint8_t* buffer = receive_.take_buffer()) loop_.buffers().release(buffer);
   } else if (receive_.status == Status::no_resources && !terminating_) {
     return loop_.arm(receive_timer_, milliseconds{1});
@@ -113,7 +126,13 @@ void ScriptedPeer::come_to_the_end() {
     return;
   }
   if (unsent() != 0 || (script_.echo && !record_.end_received)) return;
-  switch (script_.ending) {
+  if (finished_ && resets_when_finished_)
+    return terminate(PeerRecord::End::reset_by_script, CloseMode::reset);
+  if (!finished_) {  // what it is waiting for will not come
+    if (record_.end_received) terminate(PeerRecord::End::as_scripted, CloseMode::orderly);
+    return;
+  }
+  switch (ending_) {
     case PeerScript::Ending::half_close:
       if (!shut_down_) {
         shut_down_ = true;

@@ -39,6 +39,17 @@ struct PeerScript {
   std::optional<std::size_t> reset_after_sent = {};
   std::optional<std::size_t> reset_after_received = {};
   std::optional<std::chrono::milliseconds> patience = {};  ///< resets the connection after this time
+
+  /// What a peer that knows a protocol makes of all that it has received.
+  struct Reaction {
+    std::string send = {};
+    bool finished = false;              ///< there is no more to say: ends as scripted
+    std::optional<Ending> ending = {};  ///< or like this
+    bool resets = false;                ///< or by a reset, once everything is sent
+  };
+  /// Called at the start and with everything received so far after each receive, until it has finished or the
+  /// peer's stream has ended.
+  std::function<Reaction(const std::string& received)> react = {};
 };
 
 struct PeerRecord {
@@ -80,6 +91,7 @@ class ScriptedPeer {
   static constexpr std::size_t echo_limit = std::size_t{64} * 1024;
 
   void proceed();
+  void react();
   void receive_more();
   void send_more();
   void come_to_the_end();
@@ -101,6 +113,9 @@ class ScriptedPeer {
   std::string outgoing_;
   std::size_t outgoing_sent_ = 0;
   std::string chunk_;  // what the send in flight points to
+  PeerScript::Ending ending_;
+  bool finished_;
+  bool resets_when_finished_ = false;
   bool shut_down_ = false;
   bool receive_paused_ = false;
   bool send_paused_ = false;

@@ -1,6 +1,4 @@
-// The production session code over thousands of seeds with faults. A failing seed is printed and replays:
-// PORTSHARE_SIMULATION_SEED=N runs that one alone, PORTSHARE_SIMULATION_SEEDS=N sets how many there are,
-// PORTSHARE_SIMULATION_TRACE=1 shows every completion.
+// The production session code over thousands of seeds with faults; see seeded_runs.h.
 #include <gtest/gtest.h>
 #include <spdlog/spdlog.h>
 
@@ -13,6 +11,7 @@
 #include "dispatch/refusal.h"
 #include "tests/core/client_hello_builder.h"
 #include "tests/simulation/dispatch_world.h"
+#include "tests/simulation/seeded_runs.h"
 
 namespace portshare {
 namespace {
@@ -29,20 +28,6 @@ constexpr hours healthy_first_flight_timeout{2};
 constexpr hours healthy_patience{12};
 constexpr minutes patience{60};
 constexpr hours longest_run{48};
-
-struct SeedRange {
-  std::uint64_t first;
-  std::uint64_t last;
-};
-
-SeedRange seeds(std::uint64_t usual_count) {
-  const auto number = [](const char* variable) -> std::optional<std::uint64_t> {
-    const char* text = std::getenv(variable);
-    return text ? std::optional(std::strtoull(text, nullptr, 10)) : std::nullopt;
-  };
-  if (const auto only = number("PORTSHARE_SIMULATION_SEED")) return {*only, *only};
-  return {1, number("PORTSHARE_SIMULATION_SEEDS").value_or(usual_count)};
-}
 
 /// A client and what has to become of it.
 struct Expectation {
@@ -72,17 +57,6 @@ std::string http_flight(Random& random, const std::string& name, std::size_t bod
   for (auto count = random.below(20); count > 0; --count)
     head += "X-Filler: " + std::to_string(random.next()) + "\r\n";
   return head + "Content-Length: " + std::to_string(body_length) + "\r\n\r\n";
-}
-
-/// How much a run sends: where the network moves a few bytes at a time, little, or it would take for ever.
-std::size_t body_limit(const SimulatedFaults& faults) {
-  const std::size_t step = std::min({faults.send_buffer, faults.receive_buffer, faults.chunk_max});
-  return std::clamp<std::size_t>(100 * step, 100, 200'000);
-}
-
-std::string draw_body(Random& random, std::size_t limit) {
-  return random_bytes(
-      random, random.chance(1, 5) ? random.below(limit) : random.below(std::min<std::size_t>(limit, 3'000)));
 }
 
 /// What the rules make of a client that no name leads anywhere.

@@ -32,7 +32,7 @@ class WorkerTest : public testing::Test {
   void SetUp() override { spdlog::set_level(spdlog::level::off); }
   void TearDown() override { spdlog::set_level(spdlog::level::info); }
 
-  DispatchWorld& make(Config config, PeerScript server = responder(),
+  DispatchWorld& make(Config config, const PeerScript& server = responder(),
                       const SimulatedFaults& faults = SimulatedFaults::none(), std::uint64_t seed = 1,
                       std::size_t max_sessions = SIZE_MAX) {
     world_ = std::make_unique<DispatchWorld>(
@@ -74,10 +74,10 @@ TEST_F(WorkerTest, DrippingBytesDoNotExtendTheFirstFlightTimeout) {
   Config config = dispatch_config(1, 1);
   config.listeners[0].first_flight_timeout = seconds{5};
   DispatchWorld& dispatch = make(std::move(config));
-  ScriptedClient& client = dispatch.add_client({.send = "GET /" + std::string(500, 'x'),
-                                                .chunk_max = 1,
-                                                .send_pause_max = milliseconds{100},
-                                                .ending = PeerScript::Ending::wait});
+  const ScriptedClient& client = dispatch.add_client({.send = "GET /" + std::string(500, 'x'),
+                                                      .chunk_max = 1,
+                                                      .send_pause_max = milliseconds{100},
+                                                      .ending = PeerScript::Ending::wait});
   EXPECT_TRUE(dispatch.run_until([&] { return dispatch.worker().session_count() > 0; }, seconds{1}));
   EXPECT_TRUE(dispatch.run_until([&] { return !client.record().received.empty(); }, milliseconds{5'050}));
   EXPECT_GE(now(), milliseconds{6'000}) << "the clock starts at one second";
@@ -92,7 +92,7 @@ TEST_F(WorkerTest, AClientThatWaitsForTheServerGoesToTheSilentBackend) {
   config.listeners[0].silent_backend = 1;
   DispatchWorld& dispatch =
       make(std::move(config), {.send = "SSH-2.0-server\r\n", .ending = PeerScript::Ending::wait});
-  ScriptedClient& client = dispatch.add_client({.send = "SSH-2.0-client\r\n", .send_after = 16});
+  const ScriptedClient& client = dispatch.add_client({.send = "SSH-2.0-client\r\n", .send_after = 16});
   ASSERT_TRUE(run_until_clients_are_done(seconds{6}));
   EXPECT_TRUE(dispatch.stop(seconds{1}));
   EXPECT_TRUE(dispatch.world().is_clean());
@@ -117,12 +117,12 @@ TEST_F(WorkerTest, BytesThatComeWhileTheSilentBackendTakesOverAreNotLost) {
     faults.late_cancel = 500;
     faults.latency_max = milliseconds{3};
     DispatchWorld& dispatch = make(std::move(config), {.send = "", .echo = true}, faults, seed);
-    ScriptedClient& client = dispatch.add_client({.send = request, .patience = minutes{1}});
+    const ScriptedClient& client = dispatch.add_client({.send = request, .patience = minutes{1}});
     ASSERT_TRUE(run_until_clients_are_done(minutes{2}));
     ASSERT_TRUE(dispatch.stop(seconds{10}));
     EXPECT_TRUE(dispatch.world().is_clean());
-    // A client of which a part has come in time speaks too slowly and is closed; whoever was silent until then
-    // belongs to the silent backend, with every byte.
+    // A client of which a part has come in time speaks too slowly and is closed; whoever was silent until
+    // then belongs to the silent backend, with every byte.
     const std::string& received = client.record().received;
     EXPECT_TRUE(received == request || (received.empty() && count_of(Outcome::timeout) == 1)) << received;
     if (!dispatch.server(1, 0).connections().empty()) ++handed_over;
@@ -137,7 +137,7 @@ TEST_F(WorkerTest, WithoutProtocolsAConnectionIsRoutedBeforeItsFirstByte) {
   listener.default_backend = 1;
   DispatchWorld& dispatch =
       make(std::move(config), {.send = "hello", .ending = PeerScript::Ending::half_close});
-  ScriptedClient& client = dispatch.add_client({.send = "\x01\x02", .send_after = 5});
+  const ScriptedClient& client = dispatch.add_client({.send = "\x01\x02", .send_after = 5});
   ASSERT_TRUE(run_until_clients_are_done(seconds{1}));
   EXPECT_TRUE(dispatch.stop(seconds{1}));
   EXPECT_EQ(client.record().received, "hello");
@@ -154,7 +154,7 @@ TEST_F(WorkerTest, BytesThatNobodyClaimsGoWhereAnyGoes) {
   config.rules.push_back(any);
   build_routes(config);
   DispatchWorld& dispatch = make(std::move(config), {.send = "", .echo = true});
-  ScriptedClient& client = dispatch.add_client({.send = "\x01\x02\x03", .chunk_max = 1});
+  const ScriptedClient& client = dispatch.add_client({.send = "\x01\x02\x03", .chunk_max = 1});
   ASSERT_TRUE(run_until_clients_are_done(seconds{1}));
   EXPECT_TRUE(dispatch.stop(seconds{1}));
   EXPECT_EQ(client.record().received, "\x01\x02\x03");
@@ -223,7 +223,7 @@ TEST_F(WorkerTest, NoMoreServersAreAskedThanTheRetriesSay) {
   Config config = dispatch_config(1, 4);
   config.backends[0].retries = 1;
   DispatchWorld& dispatch = make(std::move(config));
-  for (std::size_t server : {0U, 1U, 2U})
+  for (const std::size_t server : {0U, 1U, 2U})
     dispatch.world().network.set_reach(server_address(0, server), SimulatedNetwork::Reach::refused);
   // Beginning at servers 0, 1, 2 and 3 in turn; the healthy one is the last.
   for (int i = 0; i < 4; ++i) {
@@ -240,7 +240,8 @@ TEST_F(WorkerTest, ASilentServerIsGivenUpAfterTheConnectTimeout) {
   config.backends[0].connect_timeout = milliseconds{700};
   DispatchWorld& dispatch = make(std::move(config));
   dispatch.world().network.set_reach(server_address(0, 0), SimulatedNetwork::Reach::silent);
-  ScriptedClient& client = dispatch.add_client({.send = http_request, .ending = PeerScript::Ending::wait});
+  const ScriptedClient& client =
+      dispatch.add_client({.send = http_request, .ending = PeerScript::Ending::wait});
   run_for(milliseconds{690});
   EXPECT_EQ(client.record().received, "");
   run_for(milliseconds{20});
@@ -258,7 +259,7 @@ TEST_F(WorkerTest, AConnectThatSucceedsInSpiteOfItsTimeoutIsUsed) {
     faults.cancel_delay_max = milliseconds{10};
     faults.late_cancel = 1000;
     DispatchWorld& dispatch = make(std::move(config), responder(), faults, seed);
-    ScriptedClient& client = dispatch.add_client({.send = request});
+    const ScriptedClient& client = dispatch.add_client({.send = request});
     ASSERT_TRUE(run_until_clients_are_done(minutes{1}));
     ASSERT_TRUE(dispatch.stop(minutes{1}));
     EXPECT_TRUE(dispatch.world().is_clean());
@@ -276,7 +277,7 @@ TEST_F(WorkerTest, AnIdleConnectionEndsAfterTheIdleTimeoutAndNotBefore) {
   Config config = dispatch_config(1, 1);
   config.listeners[0].idle_timeout = seconds{10};
   DispatchWorld& dispatch = make(std::move(config), {.send = "hello", .ending = PeerScript::Ending::wait});
-  ScriptedClient& client = dispatch.add_client({.send = request, .ending = PeerScript::Ending::wait});
+  const ScriptedClient& client = dispatch.add_client({.send = request, .ending = PeerScript::Ending::wait});
   run_for(milliseconds{9'900});
   EXPECT_EQ(dispatch.worker().session_count(), 1U);
   EXPECT_TRUE(dispatch.run_until([&] { return client.is_done(); }, milliseconds{200}));
@@ -302,7 +303,7 @@ TEST_F(WorkerTest, IdleWithBytesOnTheWayIsAResetAndNotAnEnd) {
   config.listeners[0].idle_timeout = seconds{10};
   DispatchWorld& dispatch =
       make(std::move(config), {.send = std::string(2'000'000, 'x'), .patience = minutes{1}});
-  ScriptedClient& client =
+  const ScriptedClient& client =
       dispatch.add_client({.send = request, .receive_delay = seconds{30}, .patience = minutes{1}});
   ASSERT_TRUE(dispatch.run_until([&] { return dispatch.server(0, 0).open_connections() == 1; }, seconds{1}));
   ASSERT_TRUE(dispatch.run_until([&] { return dispatch.server(0, 0).open_connections() == 0; }, seconds{20}));
@@ -350,7 +351,7 @@ TEST_F(WorkerTest, WhatAServerSaysBeforeItRefusesTheRestReachesTheClient) {
                                   .ending = PeerScript::Ending::wait,
                                   .reset_after_received = 1},
                                  faults);
-  ScriptedClient& client = dispatch.add_client(
+  const ScriptedClient& client = dispatch.add_client(
       {.send = request + std::string(200'000, 'u'), .receive_delay = seconds{1}, .patience = minutes{1}});
   ASSERT_TRUE(run_until_clients_are_done(minutes{2}));
   ASSERT_TRUE(dispatch.stop(seconds{10}));
@@ -401,12 +402,12 @@ TEST_F(WorkerTest, ADrainLetsRunWhatRunsAndTakesNothingNew) {
   slow.chunk_max = 10;
   slow.send_pause_max = milliseconds{100};
   DispatchWorld& dispatch = make(dispatch_config(1, 1), slow);
-  ScriptedClient& early = dispatch.add_client({.send = request, .patience = minutes{1}});
+  const ScriptedClient& early = dispatch.add_client({.send = request, .patience = minutes{1}});
   ASSERT_TRUE(dispatch.run_until([&] { return !early.record().received.empty(); }, seconds{1}));
   dispatch.drain();
   run_for(milliseconds{10});
   EXPECT_FALSE(dispatch.is_drained());
-  ScriptedClient& late = dispatch.add_client({.send = request, .patience = seconds{20}});
+  const ScriptedClient& late = dispatch.add_client({.send = request, .patience = seconds{20}});
   ASSERT_TRUE(dispatch.run_until([&] { return dispatch.is_drained(); }, minutes{1}));
   EXPECT_EQ(early.record().received, std::string(1'000, 'x'));
   EXPECT_EQ(late.record().received, "");
@@ -418,7 +419,7 @@ TEST_F(WorkerTest, ADrainLetsRunWhatRunsAndTakesNothingNew) {
 TEST_F(WorkerTest, TerminatedConnectionsAreResetAndSaySo) {
   DispatchWorld& dispatch =
       make(dispatch_config(1, 1), {.send = "hello", .ending = PeerScript::Ending::wait});
-  ScriptedClient& client = dispatch.add_client({.send = request, .ending = PeerScript::Ending::wait});
+  const ScriptedClient& client = dispatch.add_client({.send = request, .ending = PeerScript::Ending::wait});
   ASSERT_TRUE(dispatch.run_until([&] { return client.record().received == "hello"; }, seconds{1}));
   dispatch.worker().terminate_all();
   EXPECT_TRUE(dispatch.stop(milliseconds{10}));
@@ -449,6 +450,7 @@ TEST_F(WorkerTest, ConnectionsAcceptedDuringTheEndEndToo) {
     ASSERT_TRUE(dispatch.run_until([&] { return dispatch.is_drained(); }, seconds{1}));
     ASSERT_TRUE(dispatch.stop(seconds{1}));
     ASSERT_TRUE(run_until_clients_are_done(minutes{20}));
+    EXPECT_EQ(count_of(Outcome::shutdown), dispatch.logged().size());
   }
 }
 
