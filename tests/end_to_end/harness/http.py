@@ -63,7 +63,7 @@ class Messages:
         return self._take(end + 1)
 
     def _chunked(self):
-        raw, body = b"", b""
+        raw, body = bytearray(), bytearray()
         while True:
             line = self._line()
             size = int(line.split(b";")[0], 16)
@@ -71,11 +71,12 @@ class Messages:
             if size == 0:
                 break
             data = self._read(size + 2)
-            raw, body = raw + data, body + data[:-2]
+            raw += data
+            body += data[:-2]
         while line != b"\r\n":  # trailers
             line = self._line()
             raw += line
-        return raw, body
+        return bytes(raw), bytes(body)
 
     def next(self, method="GET"):
         """The next message, or None at the end of the stream. `method`: of the request, if this is a response."""

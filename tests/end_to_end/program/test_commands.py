@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from harness.http import response
 from harness.portshare import Portshare, portshare
 from harness.sockets import accept, connect, exchange, free_port, listen, receive_exactly
 
@@ -146,6 +147,8 @@ def test_explain_tells_what_happens(tmp_path, file):
                         client.sendall(request)
                         with accept(server) as application:
                             receive_exactly(application, len(request))
+                            application.sendall(response())
+                            assert receive_exactly(client, len(response())) == response()
                     expected = "ok"
                 dispatcher.eventually(lambda: len(dispatcher.access()) > seen, "a line in the access log")
                 record = dispatcher.access()[-1]

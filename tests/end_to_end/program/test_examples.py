@@ -4,11 +4,13 @@ import re
 
 import pytest
 
+from harness.http import head_of, response
 from harness.portshare import ROOT, portshare
 from harness.sockets import accept, connect, exchange, free_port, nobody_came, receive_exactly
 from harness.tls import UNRECOGNIZED_NAME, client_hello, is_alert
 
 EXAMPLES = ROOT / "conf"
+WELCOME = response(b"welcome")  # other protocols take any bytes
 
 
 def request(name):
@@ -50,8 +52,8 @@ class Example:
             client.sendall(first_bytes)
             with accept(self.servers[expected]) as server:
                 assert receive_exactly(server, len(first_bytes)) == first_bytes
-                server.sendall(b"welcome")
-                assert receive_exactly(client, 7) == b"welcome"
+                server.sendall(WELCOME)
+                assert receive_exactly(client, len(WELCOME)) == WELCOME
         assert all(nobody_came(server) for server in self.servers.values())
 
     def is_refused(self, port, first_bytes, **where):
@@ -148,9 +150,23 @@ def inside_and_outside(example):
     assert example.is_refused(port, request("wiki.example.com"), source="127.0.0.1").startswith(b"HTTP/1.1 421 ")
 
 
+def forwarded(example):
+    port = example.bind("*:80")
+    example.server("127.0.0.1:8001")
+    example.server("127.0.0.1:8002")
+    example.run()
+    example.goes_to(port, request("status.example.com"), "127.0.0.1:8002", source="127.0.0.77")
+    with connect(port, source="127.0.0.77") as client:
+        client.sendall(request("shop.example.com"))
+        with accept(example.servers["127.0.0.1:8001"]) as server:
+            head = head_of(server)
+    assert head.startswith(request("shop.example.com")[:-2])
+    assert b"\r\nX-Forwarded-For: 127.0.0.77\r\n" in head and b"\r\nForwarded: for=127.0.0.77;proto=http\r\n" in head
+
+
 USES = {"web.toml": web, "tls.toml": tls, "by-address.toml": by_address, "ssh-and-https.toml": ssh_and_https,
         "unix-sockets.toml": unix_sockets, "catch-all.toml": catch_all, "several-servers.toml": several_servers,
-        "inside-and-outside.toml": inside_and_outside}
+        "inside-and-outside.toml": inside_and_outside, "forwarded.toml": forwarded}
 
 
 def test_every_example_is_tried():

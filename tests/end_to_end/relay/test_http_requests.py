@@ -149,7 +149,8 @@ def test_the_body_of_a_request_passes_exactly(workshop, kind, step):
 RESPONSES = {
     "Content-Length": ("GET", response(b"hello\r\n\r\nHTTP/1.1 200 OK\r\n")),
     "Content-Length: 0": ("GET", response()),
-    "chunks": ("GET", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nA;x=y\r\n0123456789\r\n0\r\n\r\n"),
+    "chunks": ("GET", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+                      b"5\r\nhello\r\nA;x=y\r\n0123456789\r\n0\r\n\r\n"),
     "chunks with trailers": ("GET", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n"
                                     b"5\r\nhello\r\n0\r\nX-Sum: 1\r\n\r\n"),
     "to HEAD": ("HEAD", b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"),
@@ -208,6 +209,7 @@ def test_the_last_response_of_a_connection(workshop, kind):
             if b"Content-Length" not in answer:
                 server.shutdown(socket.SHUT_WR)
             assert read_to_end(client) == (answer, "close")
+            client.close()
             assert read_to_end(server) == (b"", "close")
     assert nobody_came(sites.beta)
     assert sites.dispatcher.logged(backend="alpha")["outcome"] == "ok"
@@ -360,8 +362,10 @@ def test_a_server_that_resets_instead_of_an_answer(workshop):
         assert Messages(client).next().status == 502
 
 
-@pytest.mark.parametrize("answer", (response(b"hello")[:-1], b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
-                                    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nX\r\n"),
+BEGUN_CHUNKS = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"
+
+
+@pytest.mark.parametrize("answer", (response(b"hello")[:-1], BEGUN_CHUNKS, BEGUN_CHUNKS + b"X\r\n"),
                          ids=("Content-Length", "chunks", "a broken chunk"))
 def test_a_response_that_is_cut_off(workshop, answer):
     """The client does not mistake what it has for the whole, and no second answer is put behind it."""

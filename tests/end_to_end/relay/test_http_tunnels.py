@@ -122,7 +122,8 @@ def test_bytes_of_another_protocol_wait_for_the_answer(workshop):
 def test_an_upgrade_to_http_2_is_not_let_through(workshop):
     """Its requests would pass unseen (RFC 9113 has abolished it). The server may ignore the offer."""
     sites = Sites(workshop)
-    message = request("alpha.test", "/", "Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABk")
+    message = request("alpha.test", "/", "Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c",
+                      "HTTP2-Settings: AAMAAABk")
     with connect(sites.port) as client:
         client.sendall(message)
         with accept(sites.alpha) as server:
