@@ -163,5 +163,27 @@ TEST_F(ProxyOutTest, AServerThatDoesNotListenIsGivenUpAfterTheConnectTimeout) {
   }
 }
 
+TEST_F(ProxyOutTest, AConnectThatComesTooLateDoesNotWaitForEver) {
+  // It has succeeded in spite of its timeout, which is over; the server takes no byte.
+  const PeerScript deaf{.receive_delay = seconds{30}, .ending = Ending::wait, .patience = minutes{1}};
+  std::size_t late = 0;
+  for (std::uint64_t seed = 1; seed <= 50; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    Config config = proxy_config(ProxyHeaderPolicy::off);
+    config.backends[0].proxy_header = ProxyHeaderVersion::v1;
+    config.backends[0].connect_timeout = milliseconds{15};
+    SimulatedFaults faults = without_room();
+    faults.latency_min = faults.latency_max = milliseconds{10};
+    faults.cancel_delay_max = milliseconds{10};
+    faults.late_cancel = 1000;
+    make(std::move(config), deaf, faults, seed).add_client({.send = ssh});
+    ASSERT_NO_FATAL_FAILURE(finish());
+    EXPECT_EQ(logged().outcome, Outcome::connect_timeout);
+    EXPECT_LT(logged().duration, seconds{1});
+    if (logged().duration > milliseconds{60}) ++late;
+  }
+  EXPECT_GT(late, 10U);
+}
+
 }  // namespace
 }  // namespace portshare
