@@ -270,6 +270,7 @@ void Session::route() {
   if (source_) query.source = source_->address;
   if (first_flight_) first_flight_->describe(query);
   if (protocol_ == Protocol::http) {
+    assert(first_flight_);  // which recognised it
     exchange_ = worker_.exchanges().make(listener().first_flight_limit);
     exchange_->requests.take_head(first_flight_->http_head());
   }

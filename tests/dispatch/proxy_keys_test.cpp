@@ -67,7 +67,8 @@ TEST(ProxyKeys, WrongValues) {
   EXPECT_THAT(errors_in_trusted("[\"10.0.0.1/8\"]"), ElementsAre(StartsWith("5:12: error: ")));
   EXPECT_THAT(errors_in_trusted("[\"10.0.0.0/8\", \"10.0.0.0/8\"]"),
               ElementsAre(HasSubstr("10.0.0.0/8 stands there twice")));
-  EXPECT_THAT(faults_of(with_basics("") + "proxy_protocol = \"v3\""), ElementsAre(HasSubstr("unknown value 'v3'")));
+  EXPECT_THAT(faults_of(with_basics("") + "proxy_protocol = \"v3\""),
+              ElementsAre(HasSubstr("unknown value 'v3'")));
 }
 
 TEST(ProxyKeys, TheVersionOfABackend) {

@@ -17,7 +17,6 @@ using std::chrono::milliseconds;
 using std::chrono::minutes;
 using std::chrono::seconds;
 
-constexpr std::size_t backend_count = 2;
 constexpr hours longest_run{48};
 
 struct ProxiedClient {
@@ -153,7 +152,8 @@ class ProxyRun {
     ProxyHeader header;
     const Verdict verdict = read_proxy_header(as_bytes(record.received), header);
     if (verdict == Verdict::need_more) {
-      EXPECT_TRUE(faulty_ && !(record.end_received && record.send_status == Status::ok)) << "half a header";
+      const bool ended_in_order = record.end_received && record.send_status == Status::ok;
+      EXPECT_TRUE(faulty_ && !ended_in_order) << "half a header";
       return;
     }
     ASSERT_EQ(verdict, Verdict::recognised) << testing::PrintToString(record.received.substr(0, 100));

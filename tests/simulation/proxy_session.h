@@ -45,9 +45,9 @@ class ProxySession : public testing::Test {
   void SetUp() override { spdlog::set_level(spdlog::level::off); }
   void TearDown() override { spdlog::set_level(spdlog::level::info); }
 
-  DispatchWorld& make(Config config, DispatchWorld::ServerScripts scripts,
+  DispatchWorld& make(Config config, const DispatchWorld::ServerScripts& scripts,
                       const SimulatedFaults& faults = SimulatedFaults::none(), std::uint64_t seed = 1) {
-    world_ = std::make_unique<DispatchWorld>(seed, faults, std::move(config), std::move(scripts));
+    world_ = std::make_unique<DispatchWorld>(seed, faults, std::move(config), scripts);
     return *world_;
   }
   /// Each server says this, whoever comes.
