@@ -14,6 +14,7 @@
 #include "core/protocol.h"
 #include "core/route_table.h"
 #include "core/socket_address.h"
+#include "core/source_table.h"
 
 namespace portshare {
 
@@ -53,6 +54,9 @@ struct ListenerConfig {
   std::chrono::milliseconds first_flight_timeout{5'000};  ///< zero: none
   std::size_t first_flight_limit = std::size_t{64} * 1024;
   std::chrono::milliseconds idle_timeout{600'000};  ///< zero: none
+  std::uint32_t max_connections = 0;                ///< 0: no limit
+  SourceLimits source_limits;
+  [[nodiscard]] bool has_limits() const { return max_connections != 0 || source_limits.any(); }
 };
 
 /// A server as the file names it. A host name is looked up at start (resolver) and may become several

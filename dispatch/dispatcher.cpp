@@ -7,6 +7,7 @@
 #include <cassert>
 #include <chrono>
 #include <future>
+#include <random>
 #include <system_error>
 #include <utility>
 
@@ -34,7 +35,17 @@ std::expected<Socket, ListenError> open_when_free(const SocketAddress& address) 
   }
 }
 
+/// From the system, so that nobody outside knows it.
+SipKey random_key() {
+  std::random_device device;
+  SipKey key{};
+  for (std::uint64_t& word : key) word = std::uint64_t{device()} << 32 | device();
+  return key;
+}
+
 }  // namespace
+
+Dispatcher::Dispatcher(const Config& config) : config_(config), admission_(config, random_key()) {}
 
 std::expected<std::unique_ptr<Dispatcher>, std::string> Dispatcher::start(const Config& config) {
   std::unique_ptr<Dispatcher> dispatcher(new Dispatcher(config));
@@ -156,6 +167,7 @@ void Dispatcher::run_worker(WorkerThread& self, std::uint32_t index, std::size_t
   WorkerOptions options;
   options.index = index;
   options.max_sessions = max_sessions;
+  options.admission = &admission_;
   if (access_log_) {
     options.access_log = &access_log_->ring(index);
     options.notify_log = [this] { access_log_->notify(); };

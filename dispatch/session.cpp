@@ -167,8 +167,8 @@ void Session::start() {
       return terminate(Outcome::client_reset, CloseMode::reset);
   }
   if (worker_.needs_destination(listener_)) destination_ = loop().backend().local_endpoint(client_);
+  if (!admit()) return;
   const ListenerConfig& config = listener();
-  if (source_ && !config.admits(source_->address)) return terminate(Outcome::denied, CloseMode::reset);
   if (!config.reads_first_flight()) return route();
   if (config.first_flight_timeout > milliseconds{0}) loop().arm(timer_, config.first_flight_timeout);
   loop().receive(client_receive_, client_);
@@ -192,6 +192,7 @@ void Session::read_first_flight(Op& op) {
   if (!first_flight_) first_flight_ = worker_.first_flights().make(listener());
   const FirstFlight::Progress progress = first_flight_->read(first_bytes_);
   protocol_ = first_flight_->protocol();
+  tls_ = first_flight_->tls();
   knows_protocol_ = protocol_ != Protocol::any || progress == FirstFlight::Progress::complete;
   switch (progress) {
     case FirstFlight::Progress::need_more:
@@ -211,7 +212,7 @@ void Session::read_first_flight(Op& op) {
 }
 
 void Session::first_flight_timed_out() {
-  if (first_flight_) return refuse(Outcome::timeout);
+  if (first_flight_ || refused_as_) return refuse(Outcome::timeout);
   if (!listener().silent_backend) return terminate(Outcome::timeout, CloseMode::orderly);
   goes_to_silent_ = true;
   loop().cancel(client_receive_);
@@ -233,6 +234,10 @@ void Session::route() {
 }
 
 std::optional<std::uint32_t> Session::find_backend(const RouteQuery& query) {
+  if (refused_as_) {
+    refuse(*refused_as_);
+    return std::nullopt;
+  }
   const Route* route = worker_.config().routes.find(listener_, query);
   if (route) route_line_ = route->line;
   if (route && route->backend != RouteRule::reject) return route->backend;
@@ -253,6 +258,7 @@ void Session::remember_names(const RouteQuery& query) {
 // --- Connecting ---
 
 void Session::connect_to(std::uint32_t backend) {
+  assert(!refused_as_);
   const auto server_count = static_cast<std::uint32_t>(worker_.servers().servers(backend).size());
   state_ = State::connecting;
   backend_ = backend;
@@ -396,12 +402,14 @@ void Session::drain() {
 // --- Refusals ---
 
 void Session::refuse(Outcome outcome) {
+  outcome = refused_as_.value_or(outcome);
   const Refusal refusal = refusal_for(protocol_, outcome);
   if (refusal.reset) return terminate(outcome, CloseMode::reset);
   // A client that was too slow is not waited for any longer. The others, which may still be sending, are to
   // see an end and not a reset.
   if (refusal.answer.empty() && outcome == Outcome::timeout) return terminate(outcome, CloseMode::orderly);
-  release_first_bytes();
+  // A server that answers nonsense at once may still be being sent them.
+  if (server_send_.is_idle()) release_first_bytes();
   say_goodbye(outcome, refusal.answer);
 }
 
@@ -440,7 +448,9 @@ void Session::linger() {
 void Session::terminate(Outcome outcome, CloseMode mode) {
   if (is_ending()) return;
   // A refusal has its outcome already, however the waiting for the client ends.
-  if (state_ != State::answering && state_ != State::lingering) outcome_ = outcome;
+  if (state_ != State::answering && state_ != State::lingering) {
+    outcome_ = refused_as_.value_or(outcome);
+  }
   close_mode_ = mode;
   if (server_close_mode_ == CloseMode::orderly) server_close_mode_ = mode;
   state_ = State::terminating;
@@ -461,6 +471,7 @@ void Session::close_when_quiet() {
   upstream_.release(loop());
   downstream_.release(loop());
   if (exchange_) worker_.exchanges().release(std::exchange(exchange_, nullptr));
+  place_ = {};  // before the client can know: it may come again at once
   if (server_ != Socket::none) loop().close(server_receive_, server_, server_close_mode_);
   loop().close(client_receive_, client_, close_mode_);
 }
@@ -493,6 +504,7 @@ void Session::log() {
   if (destination_) record.destination = *destination_;
   record.protocol = protocol_;
   record.knows_protocol = knows_protocol_;
+  record.tls = tls_;
   record.outcome = outcome_;
   record.route_line = route_line_;
   record.backend = backend_;

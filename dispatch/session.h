@@ -10,6 +10,7 @@
 #include "core/protocol.h"
 #include "core/timer_wheel.h"
 #include "dispatch/access_record.h"
+#include "dispatch/admission.h"
 #include "dispatch/config.h"
 #include "dispatch/first_flight.h"
 #include "dispatch/http_exchange.h"
@@ -71,6 +72,10 @@ class Session {
   void server_sent(Op& op);
   void timer_fired();
 
+  /// Allow, deny and the limits of the listener, for the source as it is known now: session_admission.cpp.
+  /// False: the session ends. After true it may still be `refused_as` something, and goes on only to learn in
+  /// which language the client is to be told so.
+  [[nodiscard]] bool admit();
   void read_first_flight(Op& op);
   void first_flight_timed_out();
   void route();
@@ -134,12 +139,15 @@ class Session {
   CloseMode close_mode_ = CloseMode::orderly;
   CloseMode server_close_mode_ = CloseMode::orderly;  // reset: also where the client's side ends in order
   Protocol protocol_ = Protocol::any;
+  TlsFlight tls_ = TlsFlight::none;
   bool knows_protocol_ = false;
   bool client_ended_ = false;
   bool goes_to_silent_ = false;
   bool is_record_open_ = true;  // something has happened that the access log does not know yet
   std::optional<Outcome>
       failed_;  // one side is gone; what it had sent before is still being carried to the other
+  std::optional<Outcome> refused_as_;  // over a limit: never routed, whatever the client sends
+  AdmissionPlace place_;
 
   Socket client_;
   Socket server_ = Socket::none;

@@ -31,11 +31,13 @@ Worker::Worker(Loop& loop, const Config& config, const ServerPool& servers,
       options_(std::move(options)),
       round_robin_(servers, options_.index),
       resume_timer_([](void* worker) { static_cast<Worker*>(worker)->resume_accepting(); }, this) {
+  assert(options_.admission || std::ranges::none_of(config.listeners, &ListenerConfig::has_limits));
   const bool names_clients = std::ranges::any_of(config.backends, &BackendConfig::forwarded);
   for (const ListenerConfig& listener : config.listeners) {
-    const bool has_access_rules = !listener.allow.empty() || !listener.deny.empty();
+    const bool has_source_rules =
+        !listener.allow.empty() || !listener.deny.empty() || listener.source_limits.any();
     needs_.push_back(
-        {.source = logs_access() || names_clients || has_access_rules || listener.routes_look_at_source,
+        {.source = logs_access() || names_clients || has_source_rules || listener.routes_look_at_source,
          .destination = logs_access() || listener.routes_look_at_destination});
   }
   const std::size_t accepts = accepts_per_socket(options_.max_sessions, sockets.size());
