@@ -351,7 +351,6 @@ def test_a_server_without_an_answer(workshop, kind, earlier):
     assert sites.dispatcher.logged(outcome="refused")["backend"] == "alpha"
 
 
-@pytest.mark.xfail(strict=True, reason="the reset passes on to the client")
 def test_a_server_that_resets_instead_of_an_answer(workshop):
     sites = Sites(workshop)
     with connect(sites.port) as client:
