@@ -15,6 +15,7 @@
 #include "core/route_table.h"
 #include "core/socket_address.h"
 #include "core/source_table.h"
+#include "dispatch/diagnostics.h"
 
 namespace portshare {
 
@@ -45,6 +46,8 @@ struct ListenerConfig {
   [[nodiscard]] bool reads_first_flight() const { return !protocols.empty(); }
   std::optional<std::uint32_t> default_backend;  ///< index into Config::backends
   std::optional<std::uint32_t> silent_backend;
+  std::vector<std::uint32_t>
+      backends;                 ///< to which any rule leads, these two among them; see summarise_rules
   std::vector<IpPrefix> allow;  ///< empty: everybody
   std::vector<IpPrefix> deny;
   /// May this source connect at all? `deny` wins over `allow`.
@@ -66,7 +69,7 @@ struct ServerAddress {
   std::string host;
   std::uint16_t port = 0;
   std::string text;  ///< as the file has it, for logs
-  std::uint32_t line = 0;
+  FilePosition position;
 };
 
 struct BackendConfig {
@@ -87,8 +90,8 @@ struct Config {
   RouteTable routes;
 };
 
-/// Notes at each listener what its rules look at, so that connections are asked for nothing else. Part of
-/// completing a Config.
+/// Notes at each listener what its rules look at, so that connections are asked for nothing else, and where
+/// they lead. Part of completing a Config.
 void summarise_rules(Config& config);
 
 }  // namespace portshare

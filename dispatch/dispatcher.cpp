@@ -11,6 +11,7 @@
 #include <system_error>
 #include <utility>
 
+#include "dispatch/loops.h"
 #include "platform/cpu.h"
 #include "platform/descriptor_limit.h"
 #include "platform/listening_socket.h"
@@ -55,6 +56,7 @@ std::expected<std::unique_ptr<Dispatcher>, std::string> Dispatcher::start(const 
   dispatcher->servers_ = std::move(*servers);
   if (const auto chosen = dispatcher->choose_engine(); !chosen) return std::unexpected(chosen.error());
   if (const auto bound = dispatcher->bind(); !bound) return std::unexpected(bound.error());
+  if (const auto sound = dispatcher->check_loops(); !sound) return std::unexpected(sound.error());
   if (const auto started = dispatcher->start_workers(); !started) return std::unexpected(started.error());
   return dispatcher;
 }
@@ -102,6 +104,14 @@ std::expected<void, std::string> Dispatcher::bind() {
   }
   if (errors.empty()) return {};
   return std::unexpected(std::move(errors));
+}
+
+std::expected<void, std::string> Dispatcher::check_loops() {
+  std::vector<ListenerAddress> listening;
+  for (std::size_t i = 0; i < sockets_.size(); ++i) {
+    listening.push_back({.listener = sockets_[i].listener, .address = bound_addresses_[i]});
+  }
+  return portshare::check_loops(config_, listening, servers_);
 }
 
 std::size_t Dispatcher::sessions_per_worker(std::size_t workers) const {

@@ -59,6 +59,7 @@ class Dispatcher {
   explicit Dispatcher(const Config& config);
   std::expected<void, std::string> choose_engine();
   std::expected<void, std::string> bind();
+  std::expected<void, std::string> check_loops();
   std::expected<void, std::string> start_workers();
   void run_worker(WorkerThread& self, std::uint32_t index, std::size_t max_sessions,
                   std::promise<std::string> started);

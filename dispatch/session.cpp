@@ -110,8 +110,9 @@ void Session::server_received(Op& op) {
       return close_when_quiet();
     case State::closing:
       return closed();
-    case State::first_flight:
     case State::connecting:
+      return connect_failed(Status::refused);  // closed, because it was ourselves
+    case State::first_flight:
     case State::relaying:
       std::abort();
   }
@@ -275,18 +276,23 @@ void Session::connect_next() {
 }
 
 void Session::connected(Op& op) {
-  if (op.succeeded()) {
-    connect_time_ = loop().now() - connect_started_;
-    return start_relay();
+  if (!op.succeeded()) return connect_failed(op.status);
+  if (is_connected_to_ourselves()) {
+    return loop().close(server_receive_, std::exchange(server_, Socket::none), CloseMode::reset);
   }
-  if (is_shortage(op.status)) return refuse(Outcome::unavailable);
+  connect_time_ = loop().now() - connect_started_;
+  start_relay();
+}
+
+void Session::connect_failed(Status status) {
+  if (is_shortage(status)) return refuse(Outcome::unavailable);
   if (attempts_left_ > 0) {
     server_index_ =
         (server_index_ + 1) % static_cast<std::uint32_t>(worker_.servers().servers(backend_).size());
     return connect_next();
   }
   // Cancelled by our own timer, or given up by the system: either way nobody answered.
-  const bool timed_out = op.status == Status::cancelled || op.status == Status::timed_out;
+  const bool timed_out = status == Status::cancelled || status == Status::timed_out;
   refuse(timed_out ? Outcome::connect_timeout : Outcome::refused);
 }
 

@@ -85,6 +85,8 @@ class Session {
   void connect_to(std::uint32_t backend);
   void connect_next();
   void connected(Op& op);
+  void connect_failed(Status status);
+  [[nodiscard]] bool is_connected_to_ourselves();
   void start_relay();
   void watch_idleness();
   void resume_both();

@@ -14,6 +14,8 @@ namespace {
 // none of our sessions' ends tells us.
 constexpr std::chrono::milliseconds retry_accept_after{100};
 
+constexpr std::chrono::seconds loop_report_interval{10};
+
 /// How many accepts each socket keeps in flight. Where there is room for few sessions, few, because the
 /// connections that they take while accepting pauses must find room, too.
 std::size_t accepts_per_socket(std::size_t max_sessions, std::size_t sockets) {
@@ -144,6 +146,16 @@ void Worker::check_drained() {
     return;
   if (stopped_accepting_) std::exchange(stopped_accepting_, nullptr)();
   if (drained_ && session_count() == 0) std::exchange(drained_, nullptr)();
+}
+
+void Worker::report_loop(std::uint32_t backend, const Server& server) {
+  if (loop_.now() < next_loop_report_) return;
+  next_loop_report_ = loop_.now() + loop_report_interval;
+  spdlog::error(
+      "worker {}: backend '{}': server {} leads back to portshare: the address is this host's now; "
+      "connections "
+      "to it count as refused",
+      options_.index, config_.backends[backend].name, server.text);
 }
 
 void Worker::log(const AccessRecord& record, std::string_view name, std::string_view alpn) {

@@ -78,6 +78,8 @@ class Worker {
   [[nodiscard]] ListenerAdmission* admission(std::uint32_t listener) const {
     return options_.admission ? options_.admission->of(listener) : nullptr;
   }
+  /// A connect has come back to this program. Says so now and then.
+  void report_loop(std::uint32_t backend, const Server& server);
   void log(const AccessRecord& record, std::string_view name, std::string_view alpn);
   /// The session is gone after this.
   void finished(Session& session);
@@ -104,6 +106,7 @@ class Worker {
   Session* first_session_ = nullptr;
   Timer resume_timer_;
   std::size_t pause_at_;  // sessions; the accepts in flight at that moment fill max_sessions at most
+  std::chrono::microseconds next_loop_report_{0};
   bool paused_ = false;
   bool draining_ = false;
   bool terminating_ = false;

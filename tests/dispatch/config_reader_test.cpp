@@ -134,7 +134,7 @@ servers = ["localhost:22"]
   EXPECT_EQ(servers[1].host, "app.internal");
   EXPECT_EQ(servers[1].port, 8001);
   EXPECT_EQ(servers[1].text, "App.internal.:8001");
-  EXPECT_EQ(servers[1].line, 31U);
+  EXPECT_EQ(servers[1].position.line, 31U);
   EXPECT_EQ(servers[2].address->to_string(), "unix:/run/b.sock");
   EXPECT_EQ(servers[3].address->to_string(), "[::1]:8002");
 }
