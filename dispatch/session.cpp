@@ -224,7 +224,7 @@ void Session::route() {
   query.destination = destination_;
   if (source_) query.source = source_->address;
   if (first_flight_) first_flight_->describe(query);
-  if (protocol_ == Protocol::http) {
+  if (first_flight_ && protocol_ == Protocol::http) {
     exchange_ = worker_.exchanges().make(listener().first_flight_limit);
     exchange_->requests.take_head(first_flight_->http_head());
   }
