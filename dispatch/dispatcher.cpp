@@ -108,6 +108,7 @@ std::expected<void, std::string> Dispatcher::bind() {
 
 std::expected<void, std::string> Dispatcher::check_loops() {
   std::vector<ListenerAddress> listening;
+  listening.reserve(sockets_.size());
   for (std::size_t i = 0; i < sockets_.size(); ++i) {
     listening.push_back({.listener = sockets_[i].listener, .address = bound_addresses_[i]});
   }
