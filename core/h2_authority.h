@@ -20,6 +20,8 @@ struct H2FirstRequest {
   H2Request request;
   std::uint32_t stream = 0;
   std::size_t length = 0;  ///< bytes from the front of the connection to the end of its header block
+  /// Where the first acknowledgement of SETTINGS begins, a frame without payload.
+  std::optional<std::size_t> settings_ack = {};
 };
 
 /// One reader per connection. Incremental: a frame is taken in when it is complete, once. Allocates when the
@@ -40,6 +42,17 @@ class H2AuthorityReader {
   /// max_block_length or HeaderFields::max_size, and what judge_h2_request refuses. Frames of unknown types
   /// are skipped.
   Verdict read(ByteView bytes, H2FirstRequest& first);
+
+  /// The preface is complete, so the bytes claim to be HTTP/2.
+  [[nodiscard]] bool has_preface() const { return stage_ != Stage::preface; }
+  /// The client's SETTINGS have come, and no request has begun. Some clients wait here for the server's.
+  [[nodiscard]] bool awaits_settings() const {
+    return verdict_ == Verdict::need_more && stage_ == Stage::frames && stream_ == 0;
+  }
+  /// Of the first request, once its header block has begun; 0 before.
+  [[nodiscard]] std::uint32_t stream() const { return stream_; }
+  /// What is `malformed` is so because the header block is too long.
+  [[nodiscard]] bool is_too_large() const { return is_too_large_; }
 
   /// The decoder as the first request's header block has left it, for whoever reads on. After `recognised`,
   /// once.
@@ -66,6 +79,8 @@ class H2AuthorityReader {
   std::size_t position_ = 0;      ///< of the next frame
   std::size_t block_length_ = 0;  ///< as max_block_length counts
   std::uint32_t stream_ = 0;
+  bool is_too_large_ = false;
+  std::optional<std::size_t> settings_ack_;
   std::unique_ptr<Block> block_;
   std::optional<H2Request> request_;
 };

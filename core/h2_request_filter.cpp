@@ -19,16 +19,10 @@ void append(std::vector<std::uint8_t>& out, ByteView bytes) {
   out.insert(out.end(), bytes.begin(), bytes.end());
 }
 
-void append_frame(std::vector<std::uint8_t>& out, H2FrameType type, std::uint8_t flags, std::uint32_t stream,
-                  ByteView payload) {
-  append(out, H2FrameHeader{static_cast<std::uint32_t>(payload.size()), type, flags, stream}.bytes());
-  append(out, payload);
-}
-
 void append_frame(std::vector<std::uint8_t>& out, H2FrameType type, std::uint32_t stream,
                   std::uint32_t value) {
   const auto part = [value](unsigned shift) { return static_cast<std::uint8_t>(value >> shift & 0xff); };
-  append_frame(out, type, 0, stream, std::array{part(24), part(16), part(8), part(0)});
+  append_h2_frame(out, type, 0, stream, std::array{part(24), part(16), part(8), part(0)});
 }
 
 }  // namespace
@@ -78,6 +72,9 @@ H2RequestFilter::Handling H2RequestFilter::handling_of(const H2FrameHeader& head
     case H2FrameType::continuation:
     case H2FrameType::push_promise:  // has a header block, and only a server sends it
       return Handling::malformed;
+    case H2FrameType::settings:
+      // The client acknowledges in the order in which it got them (RFC 9113, 6.5.3): ours were the first.
+      return awaits_own_ack_ && header.has(H2FrameHeader::ack) ? Handling::drop : Handling::forward;
     default:
       return is_refused(header.stream) ? Handling::drop : Handling::forward;
   }
@@ -173,8 +170,8 @@ ByteView H2RequestFilter::refuse() {
   // From here on the server's table lacks what this block has put into the client's.
   if (!encoder_) encoder_.emplace();
   out_.clear();
-  append_frame(out_, H2FrameType::headers, H2FrameHeader::end_headers | H2FrameHeader::end_stream,
-               last_stream_, misdirected_block);
+  append_h2_frame(out_, H2FrameType::headers, H2FrameHeader::end_headers | H2FrameHeader::end_stream,
+                  last_stream_, misdirected_block);
   // The client need not send the rest of its request (RFC 9113, 8.1).
   constexpr std::uint32_t no_error = 0;
   if (!block_header_.has(H2FrameHeader::end_stream)) {
@@ -195,19 +192,22 @@ ByteView H2RequestFilter::encoded_block() {
     const ByteView payload = rest.first(std::min(rest.size(), h2_default_max_frame_size));
     rest = rest.subspan(payload.size());
     if (rest.empty()) flags |= H2FrameHeader::end_headers;
-    append_frame(out_, type, flags, block_header_.stream, payload);
+    append_h2_frame(out_, type, flags, block_header_.stream, payload);
     type = H2FrameType::continuation;
     flags = 0;
   } while (!rest.empty());
   return out_;
 }
 
-void H2RequestFilter::server_sent_settings(std::optional<std::uint32_t> header_table_size) {
+bool H2RequestFilter::server_sent_settings(std::optional<std::uint32_t> header_table_size) {
+  if (unacknowledged_.size() == max_unacknowledged_settings) return false;
   unacknowledged_.push_back(header_table_size);
+  return true;
 }
 
 /// The client encodes by the server's settings from its acknowledgement on.
 void H2RequestFilter::acknowledge_settings() {
+  if (std::exchange(awaits_own_ack_, false)) return;
   if (unacknowledged_.empty()) return;  // to settings that nobody sent: the server will say so
   if (const auto size = unacknowledged_.front()) decoder_.change_table_size(*size);
   unacknowledged_.pop_front();

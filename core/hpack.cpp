@@ -17,12 +17,14 @@ void require_memory(int result) {
 void HeaderFields::clear() {
   text_.clear();
   entries_.clear();
+  has_overflowed_ = false;
 }
 
 bool HeaderFields::add(const Field& field) {
   constexpr std::size_t overhead = 32;
   const std::size_t taken = text_.size() + overhead * (entries_.size() + 1);
-  if (taken > max_size || field.name.size() + field.value.size() > max_size - taken) return false;
+  has_overflowed_ = taken > max_size || field.name.size() + field.value.size() > max_size - taken;
+  if (has_overflowed_) return false;
   entries_.push_back({text_.size(), field.name.size(), field.value.size(), field.never_indexed});
   text_.append(field.name).append(field.value);
   return true;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/byte_view.h"
+#include "core/h2_authority.h"
 #include "core/host_name.h"
 #include "core/http_head.h"
 #include "core/protocol.h"
@@ -45,6 +46,14 @@ class FirstFlight {
   [[nodiscard]] Protocol protocol() const { return protocol_; }
   /// The head of a complete HTTP/1 request. Its views point into bytes().
   [[nodiscard]] const HttpHead& http_head() const { return http_head_; }
+  /// The preface of HTTP/2 is complete.
+  [[nodiscard]] bool is_http2() const { return h2_reader_.has_preface(); }
+  /// A client of HTTP/2 that may be waiting for the server's SETTINGS before it asks for anything.
+  [[nodiscard]] bool awaits_http2_settings() const { return may_be_http2_ && h2_reader_.awaits_settings(); }
+  [[nodiscard]] const H2AuthorityReader& http2() const { return h2_reader_; }
+  /// The first request of HTTP/2, after `complete`.
+  [[nodiscard]] const H2FirstRequest& http2_request() const { return h2_request_; }
+  HpackDecoder take_http2_decoder() { return h2_reader_.take_decoder(); }
   /// Fills what the client said into `query`: protocol, name and ALPN. Views into this object and bytes().
   void describe(RouteQuery& query) const;
 
@@ -58,8 +67,11 @@ class FirstFlight {
   std::vector<std::uint8_t> kept_;
   Protocol protocol_ = Protocol::any;
   bool may_be_tls_ = true;
+  bool may_be_http2_ = true;
   bool may_be_http_ = true;
   TlsHelloReader tls_reader_;
+  H2AuthorityReader h2_reader_;
+  H2FirstRequest h2_request_;
   HttpHeadReader http_reader_;
   HttpHead http_head_;
   bool has_name_ = false;

@@ -90,6 +90,7 @@ void Session::client_sent(Op& op) {
       return close_when_quiet();
     case State::first_flight:
     case State::connecting:
+      return greeting_sent(op);
     case State::switching:
     case State::lingering:
     case State::closing:
@@ -196,6 +197,7 @@ void Session::read_first_flight(Op& op) {
   switch (progress) {
     case FirstFlight::Progress::need_more:
       loop().buffers().release(std::exchange(first_buffer_, nullptr));
+      greet_http2();
       return loop().receive(client_receive_, client_);
     case FirstFlight::Progress::malformed:
       return refuse(Outcome::malformed);
@@ -222,7 +224,9 @@ void Session::route() {
   query.destination = destination_;
   if (source_) query.source = source_->address;
   if (first_flight_) first_flight_->describe(query);
-  if (protocol_ == Protocol::http) {
+  if (protocol_ == Protocol::http && first_flight_->is_http2()) {
+    begin_http2();
+  } else if (protocol_ == Protocol::http) {
     exchange_ = worker_.exchanges().make(listener().first_flight_limit);
     exchange_->requests.take_head(first_flight_->http_head());
   }
@@ -235,10 +239,14 @@ void Session::route() {
 std::optional<std::uint32_t> Session::find_backend(const RouteQuery& query) {
   const Route* route = worker_.config().routes.find(listener_, query);
   if (route) route_line_ = route->line;
-  if (route && route->backend != RouteRule::reject) return route->backend;
-  if (!route && listener().default_backend) return listener().default_backend;
-  refuse(route ? Outcome::rejected : Outcome::no_route);
-  return std::nullopt;
+  const auto backend = backend_of(route);
+  if (!backend) refuse(route ? Outcome::rejected : Outcome::no_route);
+  return backend;
+}
+
+std::optional<std::uint32_t> Session::backend_of(const Route* route) const {
+  if (!route) return listener().default_backend;
+  return route->backend == RouteRule::reject ? std::nullopt : std::optional(route->backend);
 }
 
 void Session::remember_names(const RouteQuery& query) {
@@ -290,8 +298,11 @@ void Session::start_relay() {
   state_ = State::relaying;
   last_activity_ = loop().now();
   watch_idleness();
-  upstream_.open(client_, server_, exchange_ ? &exchange_->requests : nullptr);
-  downstream_.open(server_, client_, exchange_ ? &exchange_->responses : nullptr);
+  upstream_.open(client_, server_, exchange_ ? &exchange_->requests : http2_ ? &http2_->requests() : nullptr);
+  downstream_.open(server_, client_,
+                   exchange_ ? &exchange_->responses
+                   : http2_  ? &http2_->responses()
+                             : nullptr);
   if (!first_bytes_.empty()) {
     upstream_.give(std::exchange(first_bytes_, {}), std::exchange(first_buffer_, nullptr));
   }
@@ -329,6 +340,7 @@ void Session::relayed(RelayDirection& direction, RelayDirection::Progress progre
   switch (progress) {
     case RelayDirection::Progress::running:
       if (exchange_ && is_upstream) watch_partial_head();
+      if (http2_) carry_on_http2();
       return;
     case RelayDirection::Progress::source_ended:
       if (!exchange_) return direction.end(loop());
@@ -345,8 +357,10 @@ void Session::relayed(RelayDirection& direction, RelayDirection::Progress progre
     case RelayDirection::Progress::sink_failed:
       return sink_failed(direction, is_upstream);
     case RelayDirection::Progress::paused:
+      if (http2_) return carry_on_http2();
       return is_upstream ? request_paused() : response_paused();
     case RelayDirection::Progress::malformed:
+      if (http2_) return http2_malformed(is_upstream);
       return is_upstream ? request_malformed() : response_malformed();
   }
 }
@@ -396,6 +410,7 @@ void Session::drain() {
 // --- Refusals ---
 
 void Session::refuse(Outcome outcome) {
+  if (http2_ || (first_flight_ && first_flight_->is_http2())) return refuse_http2(outcome);
   const Refusal refusal = refusal_for(protocol_, outcome);
   if (refusal.reset) return terminate(outcome, CloseMode::reset);
   // A client that was too slow is not waited for any longer. The others, which may still be sending, are to
@@ -412,19 +427,23 @@ void Session::say_goodbye(Outcome outcome, ByteView answer) {
   loop().cancel(server_receive_);
   loop().cancel(server_send_);
   loop().arm(timer_, answer_timeout);
-  if (answer_.empty()) {
-    loop().shutdown(client_send_, client_);
-  } else {
-    loop().send(client_send_, client_, answer_);
-  }
+  if (!downstream_.has_unsent()) send_answer();
+}
+
+void Session::send_answer() {
+  if (answer_.empty()) return loop().shutdown(client_send_, client_);
+  loop().send(client_send_, client_, answer_);
 }
 
 void Session::answer_sent(Op& op) {
   if (!op.succeeded()) return terminate(outcome_, CloseMode::orderly);
+  if (downstream_.has_unsent()) {  // what was under way before
+    if (downstream_.finish_sending(loop())) send_answer();
+    return;
+  }
   if (op.kind == Op::Kind::send) {
     answer_ = answer_.subspan(op.count);
-    if (!answer_.empty()) return loop().send(client_send_, client_, answer_);
-    return loop().shutdown(client_send_, client_);
+    return send_answer();
   }
   state_ = State::lingering;
   linger();
@@ -461,6 +480,7 @@ void Session::close_when_quiet() {
   upstream_.release(loop());
   downstream_.release(loop());
   if (exchange_) worker_.exchanges().release(std::exchange(exchange_, nullptr));
+  if (http2_) worker_.http2_exchanges().release(std::exchange(http2_, nullptr));
   if (server_ != Socket::none) loop().close(server_receive_, server_, server_close_mode_);
   loop().close(client_receive_, client_, close_mode_);
 }
@@ -483,16 +503,7 @@ void Session::release_first_bytes() {
 
 void Session::log() {
   if (!worker_.logs_access()) return;
-  const auto duration = loop().now() - started_at_;
-  AccessRecord record;
-  record.time = std::chrono::system_clock::now() - duration;
-  record.listener = listener_;
-  record.has_client = source_.has_value();
-  record.has_destination = destination_.has_value();
-  if (source_) record.client = *source_;
-  if (destination_) record.destination = *destination_;
-  record.protocol = protocol_;
-  record.knows_protocol = knows_protocol_;
+  AccessRecord record = begin_record(loop().now() - started_at_);
   record.outcome = outcome_;
   record.route_line = route_line_;
   record.backend = backend_;
@@ -501,8 +512,21 @@ void Session::log() {
   record.bytes_out = bytes_out_;
   record.first_flight = first_flight_time_;
   record.connect = connect_time_;
-  record.duration = duration;
   worker_.log(record, name_, alpn_);
+}
+
+AccessRecord Session::begin_record(microseconds duration) const {
+  AccessRecord record;
+  record.time = std::chrono::system_clock::now() - duration;
+  record.duration = duration;
+  record.listener = listener_;
+  record.has_client = source_.has_value();
+  record.has_destination = destination_.has_value();
+  if (source_) record.client = *source_;
+  if (destination_) record.destination = *destination_;
+  record.protocol = protocol_;
+  record.knows_protocol = knows_protocol_;
+  return record;
 }
 
 }  // namespace portshare

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "core/ip_address.h"
 #include "core/protocol.h"
@@ -12,6 +13,7 @@
 #include "dispatch/access_record.h"
 #include "dispatch/config.h"
 #include "dispatch/first_flight.h"
+#include "dispatch/h2_exchange.h"
 #include "dispatch/http_exchange.h"
 #include "dispatch/outcome.h"
 #include "dispatch/relay.h"
@@ -22,7 +24,7 @@ namespace portshare {
 class Worker;
 
 /// A flat state machine; every transition stands in session.cpp, those between the requests of an HTTP/1
-/// connection in session_http.cpp:
+/// connection in session_http.cpp, what is particular to HTTP/2 in session_http2.cpp:
 ///
 ///     first_flight ──route──▶ connecting ──────▶ relaying ──┐
 ///          │                      │                         │
@@ -76,6 +78,7 @@ class Session {
   void route();
   /// The backend of a connection or request; none: it has been refused.
   std::optional<std::uint32_t> find_backend(const RouteQuery& query);
+  [[nodiscard]] std::optional<std::uint32_t> backend_of(const Route* route) const;
   void remember_names(const RouteQuery& query);
   void connect_to(std::uint32_t backend);
   void connect_next();
@@ -104,9 +107,20 @@ class Session {
   [[nodiscard]] bool is_request_passed() const;
   [[nodiscard]] bool is_response_passed() const;
 
+  // A connection of HTTP/2: session_http2.cpp.
+  void greet_http2();
+  void greeting_sent(Op& op);
+  void begin_http2();
+  void carry_on_http2();
+  void http2_malformed(bool is_upstream);
+  void refuse_http2(Outcome outcome);
+  bool is_for_this_backend(const H2Request& request);
+  void log_misdirected(const H2Request& request, const Route* route);
+
   void refuse(Outcome outcome);
   /// Sends `answer`, if there is any, and the end of the stream, and closes when the client has read them.
   void say_goodbye(Outcome outcome, ByteView answer);
+  void send_answer();
   void answer_sent(Op& op);
   void linger();
   void close_when_quiet();
@@ -114,6 +128,8 @@ class Session {
   void release_first_flight();
   void release_first_bytes();
   void log();
+  /// With what is the same for all records of the connection.
+  [[nodiscard]] AccessRecord begin_record(std::chrono::microseconds duration) const;
 
   [[nodiscard]] Loop& loop() const;
   [[nodiscard]] const ListenerConfig& listener() const;
@@ -137,6 +153,7 @@ class Session {
   bool knows_protocol_ = false;
   bool client_ended_ = false;
   bool goes_to_silent_ = false;
+  bool is_greeted_ = false;     // with SETTINGS of ours
   bool is_record_open_ = true;  // something has happened that the access log does not know yet
   std::optional<Outcome>
       failed_;  // one side is gone; what it had sent before is still being carried to the other
@@ -145,10 +162,12 @@ class Session {
   Socket server_ = Socket::none;
   FirstFlight* first_flight_ = nullptr;
   HttpExchange* exchange_ = nullptr;  // of a connection that carries HTTP/1, from its route on
+  H2Exchange* http2_ = nullptr;       // of one that carries HTTP/2
   std::uint8_t* first_buffer_ =
       nullptr;  // of the receive that completed the first flight, until the relay takes it
   ByteView first_bytes_;
   ByteView answer_;
+  std::vector<std::uint8_t> http2_answer_;  // what answer_ is in, on a connection of HTTP/2
   std::uint64_t bytes_in_ = 0;
   std::uint64_t bytes_out_ = 0;
   std::uint64_t lingering_bytes_ = 0;
