@@ -134,6 +134,8 @@ std::vector<std::uint8_t> http2_refusal_for(Outcome outcome, std::uint32_t strea
     append_h2_frame(answer, H2FrameType::headers, H2FrameHeader::end_headers | H2FrameHeader::end_stream,
                     stream, status_block(outcome));
   }
+  // A request that goes on is not stopped with RST_STREAM, behind which curl forgets the status. GOAWAY does
+  // it.
   const auto goodbye = http2_goodbye_for(outcome, stream);
   answer.insert(answer.end(), goodbye.begin(), goodbye.end());
   return answer;

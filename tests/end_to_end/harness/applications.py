@@ -54,8 +54,8 @@ class Application(Process):
             return probe.connect_ex(target) == 0
 
 
-def nginx(directory, name, address=None, certificate=None):
-    """nginx with one site; `address` as the configuration of portshare writes it."""
+def nginx(directory, name, address=None, certificate=None, http2=False):
+    """nginx with one site; `address` as the configuration of portshare writes it. `http2`: in place of HTTP/1."""
     directory = directory / f"nginx-{name}"
     directory.mkdir(parents=True)
     address = address or f"127.0.0.1:{free_port()}"
@@ -72,7 +72,7 @@ http {{
   access_log off;
   {temporary}
   server {{
-    listen {address}{" ssl http2" if certificate else ""};
+    listen {address}{" ssl http2" if certificate else " http2" if http2 else ""};
     {tls}
     location = /who {{ return 200 "{name}\\n"; }}
     location = /source {{ return 200 "$remote_addr\\n"; }}
@@ -98,6 +98,14 @@ def python_http_server(directory, name, host="127.0.0.1"):
                                   directory], directory, f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
 
 
+def nghttpd(directory, name):
+    """A server of HTTP/2 without TLS."""
+    directory = _directory_with_who(directory / f"nghttpd-{name}", name)
+    port = free_port()
+    return Application("nghttpd", ["nghttpd", "--no-tls", "--address=127.0.0.1", f"--htdocs={directory}", port], directory,
+                       f"127.0.0.1:{port}")
+
+
 def openssl_server(directory, name, certificate):
     directory = _directory_with_who(directory / f"openssl-{name}", name)
     address = f"127.0.0.1:{free_port()}"
@@ -110,6 +118,11 @@ def node_server(directory, name, certificate=None):
     files = [certificate.file, certificate.key] if certificate else []
     return Application("node", ["node", "-e", NODE_SERVER, "--", name, port, *files], directory / f"node-{name}",
                        f"127.0.0.1:{port}")
+
+
+def python_script(directory, name, script, *arguments, address):
+    """As node_script, in Python."""
+    return Application("python", ["/usr/bin/python3", "-c", script, *arguments], directory / f"python-{name}", address)
 
 
 def node_script(directory, name, script, *arguments, address):
