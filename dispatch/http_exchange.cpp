@@ -53,8 +53,9 @@ RelayFilter::Result HttpRequestFilter::inspect_head(ByteView bytes) {
       return {.count = 0, .action = too_large_ ? Action::malformed : Action::go_on};
     case Verdict::recognised:
       too_large_ = head_.length > head_limit_;
+      if (too_large_) return {.count = 0, .action = Action::malformed};
       take_head(head_);
-      return {.count = 0, .action = too_large_ ? Action::malformed : Action::pause};
+      return {.count = 0, .action = Action::pause};
     case Verdict::not_mine:  // it was HTTP before, so this is a broken request
     case Verdict::malformed:
       break;

@@ -70,6 +70,8 @@ class HttpResponseFilter final : public RelayFilter {
   [[nodiscard]] bool is_tunnel() const {
     return is_complete() && head_.body == HttpResponseHead::Body::tunnel;
   }
+  /// The response to the present request is still to come, all of it.
+  [[nodiscard]] bool is_expected() const { return untouched_ && !is_complete(); }
   /// Nothing of a response to the present request has passed.
   [[nodiscard]] bool is_untouched() const { return untouched_; }
   /// The server may end its stream here without cutting a response off.

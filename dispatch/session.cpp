@@ -366,10 +366,14 @@ void Session::relayed(RelayDirection& direction, RelayDirection::Progress progre
 }
 
 void Session::source_failed(bool is_upstream) {
-  if (failed_) return terminate(*failed_, CloseMode::reset);
-  // A server that has answered owes nothing: to the client this is no failure.
-  if (exchange_ && !is_upstream && is_response_passed()) return server_ended();
   const Status status = is_upstream ? client_receive_.status : server_receive_.status;
+  if (!is_upstream && exchange_ && failed_ != Outcome::client_reset && !is_shortage(status)) {
+    // A server that has answered owes nothing: to the client this is no failure. For one that has not begun
+    // to answer, the client gets an answer from here.
+    if (!failed_ && is_response_passed()) return server_ended();
+    if (exchange_->responses.is_expected()) return server_gave_no_answer();
+  }
+  if (failed_) return terminate(*failed_, CloseMode::reset);
   if (is_shortage(status)) return terminate(Outcome::unavailable, CloseMode::reset);
   terminate(is_upstream ? Outcome::client_reset : Outcome::server_reset, CloseMode::reset);
 }
@@ -416,7 +420,8 @@ void Session::refuse(Outcome outcome) {
   // A client that was too slow is not waited for any longer. The others, which may still be sending, are to
   // see an end and not a reset.
   if (refusal.answer.empty() && outcome == Outcome::timeout) return terminate(outcome, CloseMode::orderly);
-  release_first_bytes();
+  // A send that is being cancelled may still read them.
+  if (server_send_.is_idle()) release_first_bytes();
   say_goodbye(outcome, refusal.answer);
 }
 

@@ -103,6 +103,7 @@ class Session {
   void exchange_done();
   void client_ended();
   void server_ended();
+  void server_gave_no_answer();
   void watch_partial_head();
   [[nodiscard]] bool is_request_passed() const;
   [[nodiscard]] bool is_response_passed() const;

@@ -147,7 +147,11 @@ void Session::server_ended() {
   }
   if (responses.may_end()) return exchange_done();
   if (!responses.is_untouched()) return say_goodbye(Outcome::server_reset, {});
-  // No answer. On a fresh connection the server is at fault; one that was kept open may just have been closed
+  server_gave_no_answer();
+}
+
+void Session::server_gave_no_answer() {
+  // On a fresh connection the server is at fault; one that was kept open may just have been closed
   // too early for this request, which a client knows how to repeat if it sees the close.
   server_close_mode_ = CloseMode::reset;
   if (exchange_->requests_to_server == 1) return refuse(Outcome::refused);

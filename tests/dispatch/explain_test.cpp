@@ -13,7 +13,7 @@
 namespace portshare {
 namespace {
 
-const std::filesystem::path folder = std::filesystem::path(__FILE__).parent_path();
+const std::filesystem::path folder = PORTSHARE_TEST_FOLDER;
 
 std::string replaced(std::string text, const std::string& from, const std::string& to) {
   for (std::size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size())) {

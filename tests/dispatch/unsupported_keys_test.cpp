@@ -128,7 +128,7 @@ TEST(UnsupportedKeys, ListenerKeys) {
 TEST(UnsupportedKeys, BackendKeys) {
   for (const char* line :
        {"balance = \"least_connections\"", "balance = \"source_hash\"", "proxy_protocol = \"v1\"",
-        "proxy_protocol = \"v2\"", "forwarded = true", "transparent = true", "max_connections = 1",
+        "proxy_protocol = \"v2\"", "transparent = true", "max_connections = 1",
         "health = { kind = \"http\", path = \"/\", expect = \"2xx\" }", "health = {}", "resolve = \"30s\""}) {
     EXPECT_THAT(faults_of(with_basics("") + line), ElementsAre(EndsWith("not supported yet"))) << line;
   }

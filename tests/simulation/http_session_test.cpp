@@ -125,6 +125,27 @@ TEST_F(HttpSessionTest, AnEarlyAnswerOutlivesTheResetOfTheUpload) {
   EXPECT_EQ(dispatch.logged()[0].record.outcome, Outcome::ok);
 }
 
+TEST_F(HttpSessionTest, AServerThatResetsInsteadOfAnAnswerIsABadGateway) {
+  // Before the whole of the request has been taken, and behind it.
+  for (const std::size_t taken : {std::size_t{20'000}, std::size_t{0}}) {
+    SimulatedFaults faults = SimulatedFaults::none();
+    faults.send_buffer = faults.receive_buffer = 8'192;
+    const std::string head = "POST / HTTP/1.1\r\nHost: app0.example\r\nContent-Length: 200000\r\n\r\n";
+    const std::string request = taken > 0 ? head + std::string(200'000, 'u') : get("/");
+    PeerScript server;
+    server.react = [wanted = taken > 0 ? taken : request.size()](const std::string& received) {
+      return Reaction{.send = "", .finished = received.size() >= wanted, .ending = {}, .resets = true};
+    };
+    DispatchWorld& dispatch = make(dispatch_config(1, 1), {server}, faults);
+    const ScriptedClient& client =
+        dispatch.add_client({.send = request, .ending = Ending::wait, .patience = minutes{1}});
+    finish();
+    EXPECT_TRUE(client.record().received.starts_with("HTTP/1.1 502 ")) << client.record().received;
+    ASSERT_EQ(dispatch.logged().size(), 1U);
+    EXPECT_EQ(dispatch.logged()[0].record.outcome, Outcome::refused);
+  }
+}
+
 TEST_F(HttpSessionTest, AnIdleBodyWithoutALengthIsNotEndedAsIfItWereWhole) {
   Config config = dispatch_config(1, 1);
   config.listeners[0].idle_timeout = seconds{10};

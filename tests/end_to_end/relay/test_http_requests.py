@@ -351,7 +351,6 @@ def test_a_server_without_an_answer(workshop, kind, earlier):
     assert sites.dispatcher.logged(outcome="refused")["backend"] == "alpha"
 
 
-@pytest.mark.xfail(strict=True, reason="the reset passes on to the client")
 def test_a_server_that_resets_instead_of_an_answer(workshop):
     sites = Sites(workshop)
     with connect(sites.port) as client:
@@ -375,7 +374,8 @@ def test_a_response_that_is_cut_off(workshop, answer):
         with accept(sites.alpha) as server:
             head_of(server)
             server.sendall(answer)
-            server.shutdown(socket.SHUT_WR)
+            with contextlib.suppress(OSError):  # what is broken has been answered with a reset
+                server.shutdown(socket.SHUT_WR)
             data, _ = read_to_end(client)
             assert answer.startswith(data)
     assert nobody_came(sites.beta)
