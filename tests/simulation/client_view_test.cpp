@@ -129,8 +129,11 @@ TEST_P(ClientViewTest, BytesAndEndAndOutcome) {
   ASSERT_TRUE(dispatch.stop(seconds{10}));
   EXPECT_TRUE(dispatch.world().is_clean());
 
-  EXPECT_TRUE(client.record().received.starts_with(row.receives))
-      << testing::PrintToString(client.record().received);
+  std::string received = client.record().received;
+  // A client whose request comes in pieces might have been waiting for settings, and so has got some before.
+  const std::string settings = test::h2_settings();
+  if (received.starts_with(settings + settings)) received.erase(0, settings.size());
+  EXPECT_TRUE(received.starts_with(row.receives)) << testing::PrintToString(received);
   if (row.receives.empty() || row.sends.starts_with('\x16')) {
     EXPECT_EQ(client.record().received, row.receives) << "and nothing else";
   }
@@ -264,7 +267,7 @@ INSTANTIATE_TEST_SUITE_P(Timeout, ClientViewTest,
                                          Row{"http2", half_an_http2_request, Outcome::timeout,
                                              http2_status("408")},
                                          Row{"http2_without_a_request", test::h2_start(), Outcome::timeout,
-                                             test::h2_settings() + test::h2_settings() + http2_goaway},
+                                             test::h2_settings() + http2_goaway},
                                          Row{.name = "other",
                                              .sends = "SSH",
                                              .outcome = Outcome::timeout,
