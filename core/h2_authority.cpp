@@ -61,13 +61,20 @@ bool may_precede_request(const H2FrameHeader& header, ByteView payload) {
 
 Verdict H2AuthorityReader::read(ByteView bytes, H2FirstRequest& first) {
   if (verdict_ == Verdict::need_more) verdict_ = advance(bytes);
-  if (verdict_ == Verdict::recognised) first = {*request_, stream_, position_, settings_ack_};
+  if (verdict_ == Verdict::recognised) {
+    first = {*request_, stream_, block_begin_, ends_stream_, position_, settings_ack_};
+  }
   return verdict_;
 }
 
 HpackDecoder H2AuthorityReader::take_decoder() {
   assert(verdict_ == Verdict::recognised);
   return std::move(block_->decoder);
+}
+
+HeaderFields H2AuthorityReader::take_fields() {
+  assert(verdict_ == Verdict::recognised);
+  return std::move(block_->fields);
 }
 
 Verdict H2AuthorityReader::advance(ByteView bytes) {
@@ -105,6 +112,8 @@ Verdict H2AuthorityReader::read_frame(ByteView bytes) {
     const bool is_client_stream = header->stream % 2 == 1;
     if (!is_client_stream) return Verdict::malformed;
     stream_ = header->stream;
+    block_begin_ = position_;
+    ends_stream_ = header->has(H2FrameHeader::end_stream);
   }
   const auto payload = cursor.read_bytes(header->payload_length);
   if (!payload) return Verdict::need_more;

@@ -19,7 +19,9 @@ namespace portshare {
 struct H2FirstRequest {
   H2Request request;
   std::uint32_t stream = 0;
-  std::size_t length = 0;  ///< bytes from the front of the connection to the end of its header block
+  std::size_t block_begin = 0;  ///< where the first frame of its header block begins
+  bool ends_stream = false;     ///< there is no body
+  std::size_t length = 0;       ///< bytes from the front of the connection to the end of its header block
   /// Where the first acknowledgement of SETTINGS begins, a frame without payload.
   std::optional<std::size_t> settings_ack = {};
 };
@@ -57,6 +59,8 @@ class H2AuthorityReader {
   /// The decoder as the first request's header block has left it, for whoever reads on. After `recognised`,
   /// once.
   HpackDecoder take_decoder();
+  /// The fields of the first request; likewise. What H2FirstRequest::request refers to goes with them.
+  HeaderFields take_fields();
 
  private:
   enum class Stage : std::uint8_t { preface, settings, frames, continuations };
@@ -80,6 +84,8 @@ class H2AuthorityReader {
   std::size_t block_length_ = 0;  ///< as max_block_length counts
   std::uint32_t stream_ = 0;
   bool is_too_large_ = false;
+  std::size_t block_begin_ = 0;
+  bool ends_stream_ = false;
   std::optional<std::size_t> settings_ack_;
   std::unique_ptr<Block> block_;
   std::optional<H2Request> request_;

@@ -27,8 +27,19 @@ void append_frame(std::vector<std::uint8_t>& out, H2FrameType type, std::uint32_
 
 }  // namespace
 
-H2RequestFilter::H2RequestFilter(HpackDecoder decoder, std::uint32_t first_stream)
-    : decoder_(std::move(decoder)), last_stream_(first_stream) {}
+H2RequestFilter::H2RequestFilter(HpackDecoder decoder, std::uint32_t first_stream, HeaderFields additions)
+    : decoder_(std::move(decoder)), additions_(std::move(additions)), last_stream_(first_stream) {
+  if (additions_.count() > 0) encoder_.emplace();
+}
+
+ByteView H2RequestFilter::rewrite_first(HeaderFields fields, bool ends_stream) {
+  assert(encoder_);
+  fields_ = std::move(fields);
+  block_header_ = {.type = H2FrameType::headers,
+                   .flags = ends_stream ? H2FrameHeader::end_stream : std::uint8_t{0},
+                   .stream = last_stream_};
+  return encoded_block(additions_);
+}
 
 H2RequestFilter::Step H2RequestFilter::next(ByteView input) {
   assert(!input.empty() && !request_);
@@ -146,7 +157,7 @@ H2RequestFilter::Step H2RequestFilter::end_block(std::size_t consumed) {
   if (stream <= last_stream_) {
     if (!are_legal_h2_trailers(fields_)) return {Step::Kind::malformed, consumed};
     if (is_refused(stream)) return {Step::Kind::nothing, consumed};
-    return {Step::Kind::to_server, consumed, encoder_ ? encoded_block() : ByteView(block_frames_)};
+    return {Step::Kind::to_server, consumed, encoder_ ? encoded_block({}) : ByteView(block_frames_)};
   }
   request_ = judge_h2_request(fields_);
   if (!request_ || refused_.size() == max_refused_streams) {
@@ -160,7 +171,7 @@ H2RequestFilter::Step H2RequestFilter::end_block(std::size_t consumed) {
 ByteView H2RequestFilter::forward() {
   assert(request_);
   request_.reset();
-  return encoder_ ? encoded_block() : ByteView(block_frames_);
+  return encoder_ ? encoded_block(additions_) : ByteView(block_frames_);
 }
 
 ByteView H2RequestFilter::refuse() {
@@ -181,9 +192,9 @@ ByteView H2RequestFilter::refuse() {
 }
 
 /// The header block just decoded, in frames without padding and priority.
-ByteView H2RequestFilter::encoded_block() {
+ByteView H2RequestFilter::encoded_block(const HeaderFields& additions) {
   std::vector<std::uint8_t> block;
-  encoder_->encode(fields_, block);
+  encoder_->encode(fields_, additions, block);
   out_.clear();
   ByteView rest(block);
   auto type = H2FrameType::headers;

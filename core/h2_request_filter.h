@@ -17,9 +17,9 @@
 namespace portshare {
 
 /// Fed with what the client sends, it says in steps what goes to the server and what is answered in its
-/// place. Until the first refusal every byte goes on as it came. Memory: one header block, the HPACK table,
-/// and the numbers of the refused streams, all bounded. Frames that concern no request are the server's to
-/// judge.
+/// place. Until the first refusal every byte goes on as it came, unless fields are to be added. Memory: one
+/// header block, the HPACK table, and the numbers of the refused streams, all bounded. Frames that concern no
+/// request are the server's to judge.
 class H2RequestFilter {
  public:
   /// A client that asks for so much that is not here does not listen.
@@ -28,8 +28,9 @@ class H2RequestFilter {
   static constexpr std::size_t max_unacknowledged_settings = 1000;
 
   /// `decoder` and `first_stream` as H2AuthorityReader leaves them; the bytes up to H2FirstRequest::length
-  /// have gone to the server.
-  H2RequestFilter(HpackDecoder decoder, std::uint32_t first_stream);
+  /// have gone to the server. `additions` are put behind the fields of each request; if there are any, all
+  /// header blocks are written anew, and the first request's has to be, too: rewrite_first().
+  H2RequestFilter(HpackDecoder decoder, std::uint32_t first_stream, HeaderFields additions = {});
 
   struct Step {
     enum class Kind : std::uint8_t {
@@ -46,6 +47,9 @@ class H2RequestFilter {
   /// `input`, not empty, begins behind what the steps before have consumed. Before each step's successor its
   /// bytes have to be sent or copied.
   Step next(ByteView input);
+
+  /// What the server is to get in place of the first request's header block. Valid until the next call.
+  ByteView rewrite_first(HeaderFields fields, bool ends_stream);
 
   /// Valid until forward() or refuse().
   [[nodiscard]] const H2Request& request() const { return *request_; }
@@ -77,11 +81,12 @@ class H2RequestFilter {
   Step end_collected(std::size_t consumed);
   Step end_block(std::size_t consumed);
   void acknowledge_settings();
-  ByteView encoded_block();
+  ByteView encoded_block(const HeaderFields& additions);
   [[nodiscard]] bool is_refused(std::uint32_t stream) const;
 
   HpackDecoder decoder_;
-  std::optional<HpackEncoder> encoder_;                      ///< since the first refusal
+  const HeaderFields additions_;
+  std::optional<HpackEncoder> encoder_;                      ///< since blocks are written anew
   std::deque<std::optional<std::uint32_t>> unacknowledged_;  ///< of server_sent_settings
   bool awaits_own_ack_ = false;
   std::vector<std::uint32_t> refused_;  ///< ascending

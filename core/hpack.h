@@ -78,8 +78,8 @@ class HpackDecoder {
 class HpackEncoder {
  public:
   HpackEncoder();
-  /// Appends the block.
-  void encode(const HeaderFields& fields, std::vector<std::uint8_t>& block);
+  /// Appends the block, which has `more` behind `fields`.
+  void encode(const HeaderFields& fields, const HeaderFields& more, std::vector<std::uint8_t>& block);
 
  private:
   struct Delete {

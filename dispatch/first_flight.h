@@ -50,10 +50,9 @@ class FirstFlight {
   [[nodiscard]] bool is_http2() const { return h2_reader_.has_preface(); }
   /// A client of HTTP/2 that may be waiting for the server's SETTINGS before it asks for anything.
   [[nodiscard]] bool awaits_http2_settings() const { return may_be_http2_ && h2_reader_.awaits_settings(); }
-  [[nodiscard]] const H2AuthorityReader& http2() const { return h2_reader_; }
   /// The first request of HTTP/2, after `complete`.
   [[nodiscard]] const H2FirstRequest& http2_request() const { return h2_request_; }
-  HpackDecoder take_http2_decoder() { return h2_reader_.take_decoder(); }
+  H2AuthorityReader& http2() { return h2_reader_; }
   /// Fills what the client said into `query`: protocol, name and ALPN. Views into this object and bytes().
   void describe(RouteQuery& query) const;
 

@@ -17,12 +17,18 @@ void append(std::vector<std::uint8_t>& out, ByteView bytes) {
 
 }  // namespace
 
-H2Exchange::H2Exchange(const H2FirstRequest& first, HpackDecoder decoder, bool settings_sent, Router router)
+H2Exchange::H2Exchange(H2AuthorityReader& reader, const H2FirstRequest& first, bool settings_sent,
+                       HeaderFields additions, Router router)
     : router_(router),
       requests_(*this),
       responses_(*this),
-      request_filter_(std::move(decoder), first.stream),
+      request_filter_(reader.take_decoder(), first.stream, additions),
+      first_stream_(first.stream),
+      first_block_begin_(first.block_begin),
       first_length_(first.length) {
+  if (additions.count() > 0) {
+    append(new_first_block_, request_filter_.rewrite_first(reader.take_fields(), first.ends_stream));
+  }
   if (!settings_sent) return;
   unwanted_ack_ = first.settings_ack;
   if (!unwanted_ack_) request_filter_.own_settings_sent();
@@ -42,7 +48,7 @@ std::vector<std::uint8_t> H2Exchange::goodbye(Outcome outcome) const {
     return bytes;
   }
   append(bytes, insertion_);
-  append(bytes, http2_goodbye_for(outcome, last_stream()));
+  append(bytes, http2_goodbye_for(outcome, request_filter_.stream()));
   return bytes;
 }
 
@@ -50,11 +56,14 @@ RelayFilter::Result H2Exchange::inspect_first_request(ByteView bytes) {
   const std::size_t length = std::exchange(first_length_, 0);
   assert(bytes.size() >= length);
   RelayFilter::Result result{.count = length, .action = RelayFilter::Action::ask_again};
-  if (unwanted_ack_) {
-    append(to_server_, bytes.first(*unwanted_ack_));
-    append(to_server_, bytes.first(length).subspan(*unwanted_ack_ + H2FrameHeader::length));
-    result.replacement = to_server_;
-  }
+  if (!unwanted_ack_ && new_first_block_.empty()) return result;
+  const std::size_t ack_end = unwanted_ack_ ? *unwanted_ack_ + H2FrameHeader::length : 0;
+  append(to_server_, bytes.first(unwanted_ack_.value_or(0)));
+  append(to_server_, bytes.first(first_block_begin_).subspan(ack_end));
+  const ByteView block = bytes.first(length).subspan(first_block_begin_);
+  append(to_server_, new_first_block_.empty() ? block : ByteView(new_first_block_));
+  new_first_block_ = {};
+  result.replacement = to_server_;
   return result;
 }
 

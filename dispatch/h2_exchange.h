@@ -24,15 +24,16 @@ class H2Exchange {
     void* owner;
   };
 
-  /// `first` and `decoder`: of the request with which the connection begins, and which the filter is to be
-  /// shown first. `settings_sent`: the client has got SETTINGS of ours.
-  H2Exchange(const H2FirstRequest& first, HpackDecoder decoder, bool settings_sent, Router router);
+  /// `reader` has recognised `first`, the request with which the connection begins, and which the filter is
+  /// to be shown first. `settings_sent`: the client has got SETTINGS of ours. `additions`: fields that the
+  /// server is to see behind those of each request.
+  H2Exchange(H2AuthorityReader& reader, const H2FirstRequest& first, bool settings_sent,
+             HeaderFields additions, Router router);
 
   RelayFilter& requests() { return requests_; }
   RelayFilter& responses() { return responses_; }
 
-  /// Of the last request that was read.
-  [[nodiscard]] std::uint32_t last_stream() const { return request_filter_.stream(); }
+  [[nodiscard]] std::uint32_t first_stream() const { return first_stream_; }
   /// Something is to be told to the client, and may stand behind what the server's filter has passed.
   [[nodiscard]] bool has_insertion() const { return !insertion_.empty() && response_frames_.may_insert(); }
   /// Valid until the next call: send it.
@@ -75,9 +76,12 @@ class H2Exchange {
   Responses responses_;
   H2RequestFilter request_filter_;
   H2ResponseFrames response_frames_;
-  std::size_t first_length_;                 ///< of the first request; 0: it has passed
-  std::optional<std::size_t> unwanted_ack_;  ///< in it, of SETTINGS that the server did not send
-  std::vector<std::uint8_t> to_server_;      ///< what goes on in place of what was received
+  const std::uint32_t first_stream_;
+  const std::size_t first_block_begin_;
+  std::vector<std::uint8_t> new_first_block_;  ///< empty: it goes on as it came
+  std::size_t first_length_;                   ///< of the first request; 0: it has passed
+  std::optional<std::size_t> unwanted_ack_;    ///< in it, of SETTINGS that the server did not send
+  std::vector<std::uint8_t> to_server_;        ///< what goes on in place of what was received
   std::vector<std::uint8_t> insertion_;
   std::vector<std::uint8_t> sending_;  ///< the insertion before
 };

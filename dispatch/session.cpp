@@ -224,14 +224,14 @@ void Session::route() {
   query.destination = destination_;
   if (source_) query.source = source_->address;
   if (first_flight_) first_flight_->describe(query);
-  if (protocol_ == Protocol::http && first_flight_->is_http2()) {
-    begin_http2();
-  } else if (protocol_ == Protocol::http) {
+  const bool is_http2 = protocol_ == Protocol::http && first_flight_->is_http2();
+  if (protocol_ == Protocol::http && !is_http2) {
     exchange_ = worker_.exchanges().make(listener().first_flight_limit);
     exchange_->requests.take_head(first_flight_->http_head());
   }
   if (worker_.logs_access()) remember_names(query);
   const auto backend = find_backend(query);
+  if (backend && is_http2) begin_http2(*backend);
   if (first_buffer_) release_first_flight();  // the buffer has all bytes, and the names are copied
   if (backend) connect_to(*backend);
 }

@@ -111,7 +111,7 @@ class Session {
   // A connection of HTTP/2: session_http2.cpp.
   void greet_http2();
   void greeting_sent(Op& op);
-  void begin_http2();
+  void begin_http2(std::uint32_t backend);
   void carry_on_http2();
   void http2_malformed(bool is_upstream);
   void refuse_http2(Outcome outcome);

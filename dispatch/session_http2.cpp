@@ -2,6 +2,7 @@
 // request; later ones for another are answered 421 in between, and the others go on (docs/adr/0004).
 #include <utility>
 
+#include "core/http_forwarded.h"
 #include "dispatch/refusal.h"
 #include "dispatch/session.h"
 #include "dispatch/worker.h"
@@ -23,7 +24,7 @@ void Session::greeting_sent(Op& op) {
   downstream_.finish_sending(loop());
 }
 
-void Session::begin_http2() {
+void Session::begin_http2(std::uint32_t backend) {
   const H2Exchange::Router router{
       .is_for_this_server =
           [](void* session, const H2Request& request) {
@@ -31,8 +32,12 @@ void Session::begin_http2() {
           },
       .owner = this,
   };
-  http2_ = worker_.http2_exchanges().make(first_flight_->http2_request(), first_flight_->take_http2_decoder(),
-                                          is_greeted_, router);
+  HeaderFields additions;
+  if (worker_.config().backends[backend].forwarded) {
+    additions = forwarded_fields(source_ ? std::optional(source_->address) : std::nullopt);
+  }
+  http2_ = worker_.http2_exchanges().make(first_flight_->http2(), first_flight_->http2_request(), is_greeted_,
+                                          std::move(additions), router);
 }
 
 /// After each step of either direction.
@@ -74,7 +79,7 @@ void Session::http2_malformed(bool is_upstream) {
 }
 
 void Session::refuse_http2(Outcome outcome) {
-  const std::uint32_t stream = http2_ ? http2_->last_stream() : first_flight_->http2().stream();
+  const std::uint32_t stream = http2_ ? http2_->first_stream() : first_flight_->http2().stream();
   http2_answer_ = http2_refusal_for(outcome, stream);
   release_first_bytes();
   say_goodbye(outcome, http2_answer_);

@@ -95,6 +95,9 @@ TEST(H2Authority, TellsHowFarAConnectionIs) {
     EXPECT_FALSE(reader.is_too_large());
     if (verdict == Verdict::recognised) {
       EXPECT_EQ(request.settings_ack, opening.size() - ack.size());
+      EXPECT_EQ(request.block_begin, opening.size());
+      EXPECT_TRUE(request.ends_stream);
+      EXPECT_EQ(reader.take_fields().count(), 4U);
     }
   }
 }
@@ -128,7 +131,7 @@ TEST(Hpack, EncodesWhatAnyDecoderReadsTheSame) {
   HpackDecoder decoder;
   for (int i = 0; i < 3; ++i) {
     std::vector<std::uint8_t> block;
-    encoder.encode(fields, block);
+    encoder.encode(fields, {}, block);
     EXPECT_EQ(block.front(), 0x20);  // a table of size 0
     HeaderFields decoded;
     ASSERT_TRUE(decoder.decode(block, true, decoded));

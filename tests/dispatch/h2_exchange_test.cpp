@@ -31,12 +31,13 @@ std::string misdirected(std::uint32_t stream) {
 /// A relay around an exchange. Requests for here.example are the server's.
 class Wire {
  public:
-  explicit Wire(const std::string& first_flight, bool settings_sent = false) {
+  explicit Wire(const std::string& first_flight, bool settings_sent = false,
+                const HeaderFields& additions = {}) {
     H2AuthorityReader reader;
     H2FirstRequest first;
     EXPECT_EQ(reader.read(as_bytes(first_flight), first), Verdict::recognised);
     exchange_ = std::make_unique<H2Exchange>(
-        first, reader.take_decoder(), settings_sent,
+        reader, first, settings_sent, additions,
         H2Exchange::Router{
             [](void*, const H2Request& request) { return request.authority.view() == "here.example"; },
             nullptr});
@@ -130,6 +131,49 @@ TEST(H2Exchange, KeepsTheAcknowledgementOfOurSettingsFromTheServer) {
     wire.client_sends(later.substr(0, cut));
     wire.client_sends(later.substr(cut));
     ASSERT_EQ(wire.to_server, first + ping + acknowledgement + get(3, "here.example"));
+  }
+}
+
+TEST(H2Exchange, AddsFieldsToEachRequest) {
+  HeaderFields additions;
+  ASSERT_TRUE(additions.add({"x-forwarded-for", "192.0.2.7"}));
+  const std::string spoofed = hpack_field("x-forwarded-for", "203.0.113.1");
+  const std::string settings = h2_settings(std::string("\0\3\0\0\0\1", 6));
+  const std::string opening = std::string(h2_preface) + settings + acknowledgement + ping;
+  const std::string data = h2_frame(H2FrameType::data, 0, 3, "body");
+  const std::string trailers = hpack_field("trailer", "x");
+  const std::string block = hpack_block(get_fields("here.example"), Indexing::incremental);
+  const std::string later =
+      h2_headers(3, "\x82\x86\x84\xbe", H2FrameHeader::end_headers) + data + h2_headers(3, trailers);
+  for (const bool settings_sent : {false, true}) {
+    Wire wire(
+        opening + h2_headers(1, block.substr(0, 9), H2FrameHeader::end_stream) +
+            h2_frame(H2FrameType::continuation, H2FrameHeader::end_headers, 1, block.substr(9) + spoofed),
+        settings_sent, additions);
+    wire.client_sends(later);
+
+    const std::string unchanged =
+        std::string(h2_preface) + settings + (settings_sent ? "" : acknowledgement) + ping;
+    ASSERT_TRUE(wire.to_server.starts_with(unchanged));
+    Cursor cursor(as_bytes(wire.to_server).subspan(unchanged.size()));
+    HpackDecoder decoder;
+    const auto next_block = [&](std::uint32_t stream, std::uint8_t flags) {
+      const auto header = H2FrameHeader::read(cursor);
+      EXPECT_EQ(header->type, H2FrameType::headers);
+      EXPECT_EQ(header->stream, stream);
+      EXPECT_EQ(header->flags, flags);
+      HeaderFields fields;
+      EXPECT_TRUE(decoder.decode(*cursor.read_bytes(header->payload_length), true, fields));
+      std::string text;
+      for (std::size_t i = 4; i < fields.count(); ++i) text += std::string(fields[i].value) + " ";
+      return text;
+    };
+    constexpr std::uint8_t end_headers = H2FrameHeader::end_headers;
+    EXPECT_EQ(next_block(1, end_headers | H2FrameHeader::end_stream), "203.0.113.1 192.0.2.7 ");
+    EXPECT_EQ(next_block(3, end_headers), "192.0.2.7 ");
+    EXPECT_EQ(as_text(*cursor.read_bytes(data.size())), data);
+    EXPECT_EQ(next_block(3, end_headers | H2FrameHeader::end_stream), "");
+    EXPECT_TRUE(cursor.at_end());
   }
 }
 

@@ -9,13 +9,15 @@ import pytest
 from harness.process import run
 from harness.sockets import free_port
 
-# Answers an upload with its bytes, /zeros/N with so many, and everything else with its name.
+# Answers an upload with its bytes, /zeros/N with so many, /forwarded, and everything else with its name.
 NODE_SERVER = """
 const [name, port] = process.argv.slice(1);
 const server = require('http2').createServer((request, response) => {
   response.stream.on('error', () => {});
   if (request.method === 'POST') {
     request.pipe(response);
+  } else if (request.url === '/forwarded') {
+    response.end(['x-forwarded-for', 'x-forwarded-proto', 'forwarded'].map(name => request.headers[name]).join(' | '));
   } else if (request.url.startsWith('/zeros/')) {
     response.end(Buffer.alloc(Number(request.url.slice(7))));
   } else {
@@ -126,14 +128,14 @@ to = "{name}"
 [backend.{name}]
 servers = ["{address}"]
 """ for name, address in addresses.items()))
-    return dispatcher, port
+    return dispatcher, port, addresses
 
 
-def curl(port, name, path, *options, exit_codes=(0,)):
+def curl(port, name, path, *options, exit_codes=(0,), **process):
     """The answer's body, and its status with the version of HTTP behind it in a line of their own."""
     result = run(["curl", "--silent", "--show-error", "--noproxy", "*", "--http2-prior-knowledge", "--resolve",
                   f"{name}:{port}:127.0.0.1", "--write-out", "\n%{http_code} %{http_version}", *options,
-                  f"http://{name}:{port}{path}"])
+                  f"http://{name}:{port}{path}"], **process)
     assert result.returncode in exit_codes, result.stderr
     return result.stdout
 
@@ -141,13 +143,13 @@ def curl(port, name, path, *options, exit_codes=(0,)):
 @pytest.mark.smoke
 @pytest.mark.parametrize("name", SERVERS[:3])
 def test_curl(front, name):
-    _, port = front
+    _, port, _ = front
     assert curl(port, f"{name}.test", "/who") == f"{name}.test\n\n200 2"
 
 
 @pytest.mark.smoke
 def test_curl_shows_refusals(front):
-    dispatcher, port = front
+    dispatcher, port, _ = front
     assert curl(port, "nobody.test", "/") == "\n421 2"
     # It complains that the rest of its body is not wanted, and has the status all the same.
     upload = ("--data-binary", "x" * 100_000)
@@ -160,7 +162,7 @@ def test_curl_shows_refusals(front):
 
 @pytest.mark.parametrize("name", SERVERS[:3])
 def test_nghttp(front, name):
-    _, port = front
+    _, port, _ = front
     result = run(["nghttp", f"-H:authority: {name}.test", "--multiply=20", f"http://127.0.0.1:{port}/who"])
     assert (result.returncode, result.stdout) == (0, f"{name}.test\n" * 20), result.stderr
 
@@ -169,7 +171,7 @@ def test_nghttp(front, name):
 @pytest.mark.parametrize("name", SERVERS[:3])
 def test_h2load(front, name):
     """Thousands of requests side by side, all answered."""
-    _, port = front
+    _, port, _ = front
     result = run(["h2load", "-n", "20000", "-c", "20", "-m", "32", f"--connect-to=127.0.0.1:{port}",
                   f"http://{name}.test/who"])
     assert "20000 succeeded, 0 failed, 0 errored" in result.stdout, result.stdout + result.stderr
@@ -177,7 +179,7 @@ def test_h2load(front, name):
 
 
 def test_h2load_uploads(front, tmp_path):
-    _, port = front
+    _, port, _ = front
     (tmp_path / "body").write_bytes(b"b" * 100_000)
     result = run(["h2load", "-n", "500", "-c", "10", "-m", "10", "-d", tmp_path / "body",
                   f"--connect-to=127.0.0.1:{port}", "http://node.test/upload"])
@@ -188,7 +190,7 @@ def test_h2load_uploads(front, tmp_path):
 @pytest.mark.smoke
 def test_node_uses_its_connection_for_other_names(front):
     """Those get 421, and everything else on the connection arrives."""
-    dispatcher, port = front
+    dispatcher, port, _ = front
     main, others = "node.test", ["nginx.test", "nobody.test"]
     client = run(["node", "-e", NODE_CLIENT, "--", port, main, *others, main])
     assert client.returncode == 0, client.stderr
@@ -206,9 +208,33 @@ def test_node_uses_its_connection_for_other_names(front):
     assert outcomes == sorted([(main, "ok")] + [("nginx.test", "rejected"), ("nobody.test", "no_route")] * 20)
 
 
+@pytest.mark.smoke
+def test_a_server_learns_of_the_client(front, workshop):
+    """Behind what the client claims, of the first request and of later ones, with bodies and without."""
+    server = front[2]["node"]
+    port = free_port()
+    workshop.portshare(f"""
+[listener.web]
+bind = ["127.0.0.1:{port}"]
+default = "node"
+[backend.node]
+servers = ["{server}"]
+forwarded = true
+""")
+    assert curl(port, "node.test", "/forwarded") == "127.0.0.1 | http | for=127.0.0.1;proto=http\n200 2"
+    claim = ("--header", "X-Forwarded-For: 192.0.2.1", "--header", "Forwarded: for=192.0.2.1")
+    assert curl(port, "node.test", "/forwarded", *claim) == (
+        "192.0.2.1, 127.0.0.1 | http | for=192.0.2.1, for=127.0.0.1;proto=http\n200 2")
+    result = run(["h2load", "-n", "2000", "-c", "4", "-m", "16", f"--connect-to=127.0.0.1:{port}",
+                  "http://node.test/forwarded"])
+    assert "2000 succeeded" in result.stdout and "2000 2xx" in result.stdout, result.stdout + result.stderr
+    body = "b" * 1_000_000
+    assert curl(port, "node.test", "/echo", "--data-binary", "@-", input=body) == body + "\n200 2"
+
+
 @pytest.mark.parametrize("size", (64 * 1024 * 1024 + 1,))
 def test_big_bodies_both_ways(front, tmp_path, size):
-    _, port = front
+    _, port, _ = front
     body = random.Random(1).randbytes(size)
     (tmp_path / "body").write_bytes(body)
     result = curl(port, "node.test", "/echo", "--data-binary", f"@{tmp_path}/body", "--output", tmp_path / "back")
@@ -219,13 +245,13 @@ def test_big_bodies_both_ways(front, tmp_path, size):
 @pytest.mark.smoke
 def test_grpc(front):
     """A call, streams both ways, and trailers."""
-    dispatcher, port = front
+    dispatcher, port, _ = front
     client = run(["/usr/bin/python3", "-c", GRPC_CLIENT, port, "grpc.test"])
     assert (client.returncode, client.stdout) == (0, "grpc.test hello\n"), client.stderr
     assert dispatcher.logged(name="grpc.test")["protocol"] == "http"
 
 
 def test_grpc_for_a_name_that_nobody_serves(front):
-    _, port = front
+    _, port, _ = front
     client = run(["/usr/bin/python3", "-c", GRPC_CLIENT, port, "nobody.test"])
     assert client.returncode == 1 and "421" in client.stderr, client.stderr
