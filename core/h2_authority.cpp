@@ -61,13 +61,20 @@ bool may_precede_request(const H2FrameHeader& header, ByteView payload) {
 
 Verdict H2AuthorityReader::read(ByteView bytes, H2FirstRequest& first) {
   if (verdict_ == Verdict::need_more) verdict_ = advance(bytes);
-  if (verdict_ == Verdict::recognised) first = {*request_, stream_, position_};
+  if (verdict_ == Verdict::recognised) {
+    first = {*request_, stream_, block_begin_, ends_stream_, position_, settings_ack_};
+  }
   return verdict_;
 }
 
 HpackDecoder H2AuthorityReader::take_decoder() {
   assert(verdict_ == Verdict::recognised);
   return std::move(block_->decoder);
+}
+
+HeaderFields H2AuthorityReader::take_fields() {
+  assert(verdict_ == Verdict::recognised);
+  return std::move(block_->fields);
 }
 
 Verdict H2AuthorityReader::advance(ByteView bytes) {
@@ -101,8 +108,17 @@ Verdict H2AuthorityReader::read_frame(ByteView bytes) {
   if (stage_ == Stage::settings && !is_settings) return Verdict::malformed;
   const bool continues = header->type == H2FrameType::continuation && header->stream == stream_;
   if (stage_ == Stage::continuations && !continues) return Verdict::malformed;
+  if (header->type == H2FrameType::headers) {
+    const bool is_client_stream = header->stream % 2 == 1;
+    if (!is_client_stream) return Verdict::malformed;
+    stream_ = header->stream;
+    block_begin_ = position_;
+    ends_stream_ = header->has(H2FrameHeader::end_stream);
+  }
   const auto payload = cursor.read_bytes(header->payload_length);
   if (!payload) return Verdict::need_more;
+  const bool is_ack = header->type == H2FrameType::settings && header->has(H2FrameHeader::ack);
+  if (is_ack && !settings_ack_) settings_ack_ = position_;
   position_ += H2FrameHeader::length + payload->size();
   return take_frame(*header, *payload);
 }
@@ -118,9 +134,7 @@ Verdict H2AuthorityReader::take_frame(const H2FrameHeader& header, ByteView payl
 
 Verdict H2AuthorityReader::take_headers(const H2FrameHeader& header, ByteView payload) {
   const auto fragment = h2_header_fragment(header, payload);
-  const bool is_client_stream = header.stream % 2 == 1;
-  if (!is_client_stream || !fragment) return Verdict::malformed;
-  stream_ = header.stream;
+  if (!fragment) return Verdict::malformed;
   stage_ = Stage::continuations;
   block_ = std::make_unique<Block>();
   return take_fragment(*fragment, header.has(H2FrameHeader::end_headers));
@@ -128,8 +142,12 @@ Verdict H2AuthorityReader::take_headers(const H2FrameHeader& header, ByteView pa
 
 Verdict H2AuthorityReader::take_fragment(ByteView fragment, bool is_last) {
   block_length_ += H2FrameHeader::length + fragment.size();
-  if (block_length_ > max_block_length) return Verdict::malformed;
-  if (!block_->decoder.decode(fragment, is_last, block_->fields)) return Verdict::malformed;
+  is_too_large_ = block_length_ > max_block_length;
+  if (is_too_large_) return Verdict::malformed;
+  if (!block_->decoder.decode(fragment, is_last, block_->fields)) {
+    is_too_large_ = block_->fields.has_overflowed();
+    return Verdict::malformed;
+  }
   if (!is_last) return Verdict::need_more;
   request_ = judge_h2_request(block_->fields);
   return request_ ? Verdict::recognised : Verdict::malformed;

@@ -19,7 +19,11 @@ namespace portshare {
 struct H2FirstRequest {
   H2Request request;
   std::uint32_t stream = 0;
-  std::size_t length = 0;  ///< bytes from the front of the connection to the end of its header block
+  std::size_t block_begin = 0;  ///< where the first frame of its header block begins
+  bool ends_stream = false;     ///< there is no body
+  std::size_t length = 0;       ///< bytes from the front of the connection to the end of its header block
+  /// Where the first acknowledgement of SETTINGS begins, a frame without payload.
+  std::optional<std::size_t> settings_ack = {};
 };
 
 /// One reader per connection. Incremental: a frame is taken in when it is complete, once. Allocates when the
@@ -41,9 +45,22 @@ class H2AuthorityReader {
   /// are skipped.
   Verdict read(ByteView bytes, H2FirstRequest& first);
 
+  /// The preface is complete, so the bytes claim to be HTTP/2.
+  [[nodiscard]] bool has_preface() const { return stage_ != Stage::preface; }
+  /// The client's SETTINGS have come, and no request has begun. Some clients wait here for the server's.
+  [[nodiscard]] bool awaits_settings() const {
+    return verdict_ == Verdict::need_more && stage_ == Stage::frames && stream_ == 0;
+  }
+  /// Of the first request, once its header block has begun; 0 before.
+  [[nodiscard]] std::uint32_t stream() const { return stream_; }
+  /// What is `malformed` is so because the header block is too long.
+  [[nodiscard]] bool is_too_large() const { return is_too_large_; }
+
   /// The decoder as the first request's header block has left it, for whoever reads on. After `recognised`,
   /// once.
   HpackDecoder take_decoder();
+  /// The fields of the first request; likewise. What H2FirstRequest::request refers to goes with them.
+  HeaderFields take_fields();
 
  private:
   enum class Stage : std::uint8_t { preface, settings, frames, continuations };
@@ -66,6 +83,10 @@ class H2AuthorityReader {
   std::size_t position_ = 0;      ///< of the next frame
   std::size_t block_length_ = 0;  ///< as max_block_length counts
   std::uint32_t stream_ = 0;
+  bool is_too_large_ = false;
+  std::size_t block_begin_ = 0;
+  bool ends_stream_ = false;
+  std::optional<std::size_t> settings_ack_;
   std::unique_ptr<Block> block_;
   std::optional<H2Request> request_;
 };

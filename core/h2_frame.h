@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 #include "core/cursor.h"
 
@@ -51,7 +52,7 @@ struct H2FrameHeader {
     return H2FrameHeader{*payload_length, static_cast<H2FrameType>(*type), *flags, *stream & 0x7fffffffU};
   }
 
-  [[nodiscard]] std::array<std::uint8_t, length> bytes() const {
+  [[nodiscard]] constexpr std::array<std::uint8_t, length> bytes() const {
     const auto part = [](std::uint32_t value, unsigned shift) {
       return static_cast<std::uint8_t>(value >> shift & 0xff);
     };
@@ -69,6 +70,13 @@ struct H2FrameHeader {
 
 /// What the endpoints of a connection accept before they have said otherwise (SETTINGS_MAX_FRAME_SIZE).
 inline constexpr std::size_t h2_default_max_frame_size = 16384;
+
+inline void append_h2_frame(std::vector<std::uint8_t>& out, H2FrameType type, std::uint8_t flags,
+                            std::uint32_t stream, ByteView payload) {
+  const auto header = H2FrameHeader{static_cast<std::uint32_t>(payload.size()), type, flags, stream}.bytes();
+  out.insert(out.end(), header.begin(), header.end());
+  out.insert(out.end(), payload.begin(), payload.end());
+}
 
 /// The part of the header block in the payload of a HEADERS frame: without padding and priority (RFC 9113,
 /// 6.2). Empty: the payload is broken.

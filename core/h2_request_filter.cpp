@@ -19,22 +19,27 @@ void append(std::vector<std::uint8_t>& out, ByteView bytes) {
   out.insert(out.end(), bytes.begin(), bytes.end());
 }
 
-void append_frame(std::vector<std::uint8_t>& out, H2FrameType type, std::uint8_t flags, std::uint32_t stream,
-                  ByteView payload) {
-  append(out, H2FrameHeader{static_cast<std::uint32_t>(payload.size()), type, flags, stream}.bytes());
-  append(out, payload);
-}
-
 void append_frame(std::vector<std::uint8_t>& out, H2FrameType type, std::uint32_t stream,
                   std::uint32_t value) {
   const auto part = [value](unsigned shift) { return static_cast<std::uint8_t>(value >> shift & 0xff); };
-  append_frame(out, type, 0, stream, std::array{part(24), part(16), part(8), part(0)});
+  append_h2_frame(out, type, 0, stream, std::array{part(24), part(16), part(8), part(0)});
 }
 
 }  // namespace
 
-H2RequestFilter::H2RequestFilter(HpackDecoder decoder, std::uint32_t first_stream)
-    : decoder_(std::move(decoder)), last_stream_(first_stream) {}
+H2RequestFilter::H2RequestFilter(HpackDecoder decoder, std::uint32_t first_stream, HeaderFields additions)
+    : decoder_(std::move(decoder)), additions_(std::move(additions)), last_stream_(first_stream) {
+  if (additions_.count() > 0) encoder_.emplace();
+}
+
+ByteView H2RequestFilter::rewrite_first(HeaderFields fields, bool ends_stream) {
+  assert(encoder_);
+  fields_ = std::move(fields);
+  block_header_ = {.type = H2FrameType::headers,
+                   .flags = ends_stream ? H2FrameHeader::end_stream : std::uint8_t{0},
+                   .stream = last_stream_};
+  return encoded_block(additions_);
+}
 
 H2RequestFilter::Step H2RequestFilter::next(ByteView input) {
   assert(!input.empty() && !request_);
@@ -78,6 +83,9 @@ H2RequestFilter::Handling H2RequestFilter::handling_of(const H2FrameHeader& head
     case H2FrameType::continuation:
     case H2FrameType::push_promise:  // has a header block, and only a server sends it
       return Handling::malformed;
+    case H2FrameType::settings:
+      // The client acknowledges in the order in which it got them (RFC 9113, 6.5.3): ours were the first.
+      return awaits_own_ack_ && header.has(H2FrameHeader::ack) ? Handling::drop : Handling::forward;
     default:
       return is_refused(header.stream) ? Handling::drop : Handling::forward;
   }
@@ -149,7 +157,7 @@ H2RequestFilter::Step H2RequestFilter::end_block(std::size_t consumed) {
   if (stream <= last_stream_) {
     if (!are_legal_h2_trailers(fields_)) return {Step::Kind::malformed, consumed};
     if (is_refused(stream)) return {Step::Kind::nothing, consumed};
-    return {Step::Kind::to_server, consumed, encoder_ ? encoded_block() : ByteView(block_frames_)};
+    return {Step::Kind::to_server, consumed, encoder_ ? encoded_block({}) : ByteView(block_frames_)};
   }
   request_ = judge_h2_request(fields_);
   if (!request_ || refused_.size() == max_refused_streams) {
@@ -163,7 +171,7 @@ H2RequestFilter::Step H2RequestFilter::end_block(std::size_t consumed) {
 ByteView H2RequestFilter::forward() {
   assert(request_);
   request_.reset();
-  return encoder_ ? encoded_block() : ByteView(block_frames_);
+  return encoder_ ? encoded_block(additions_) : ByteView(block_frames_);
 }
 
 ByteView H2RequestFilter::refuse() {
@@ -173,8 +181,8 @@ ByteView H2RequestFilter::refuse() {
   // From here on the server's table lacks what this block has put into the client's.
   if (!encoder_) encoder_.emplace();
   out_.clear();
-  append_frame(out_, H2FrameType::headers, H2FrameHeader::end_headers | H2FrameHeader::end_stream,
-               last_stream_, misdirected_block);
+  append_h2_frame(out_, H2FrameType::headers, H2FrameHeader::end_headers | H2FrameHeader::end_stream,
+                  last_stream_, misdirected_block);
   // The client need not send the rest of its request (RFC 9113, 8.1).
   constexpr std::uint32_t no_error = 0;
   if (!block_header_.has(H2FrameHeader::end_stream)) {
@@ -184,9 +192,9 @@ ByteView H2RequestFilter::refuse() {
 }
 
 /// The header block just decoded, in frames without padding and priority.
-ByteView H2RequestFilter::encoded_block() {
+ByteView H2RequestFilter::encoded_block(const HeaderFields& additions) {
   std::vector<std::uint8_t> block;
-  encoder_->encode(fields_, block);
+  encoder_->encode(fields_, additions, block);
   out_.clear();
   ByteView rest(block);
   auto type = H2FrameType::headers;
@@ -195,19 +203,22 @@ ByteView H2RequestFilter::encoded_block() {
     const ByteView payload = rest.first(std::min(rest.size(), h2_default_max_frame_size));
     rest = rest.subspan(payload.size());
     if (rest.empty()) flags |= H2FrameHeader::end_headers;
-    append_frame(out_, type, flags, block_header_.stream, payload);
+    append_h2_frame(out_, type, flags, block_header_.stream, payload);
     type = H2FrameType::continuation;
     flags = 0;
   } while (!rest.empty());
   return out_;
 }
 
-void H2RequestFilter::server_sent_settings(std::optional<std::uint32_t> header_table_size) {
+bool H2RequestFilter::server_sent_settings(std::optional<std::uint32_t> header_table_size) {
+  if (unacknowledged_.size() == max_unacknowledged_settings) return false;
   unacknowledged_.push_back(header_table_size);
+  return true;
 }
 
 /// The client encodes by the server's settings from its acknowledgement on.
 void H2RequestFilter::acknowledge_settings() {
+  if (std::exchange(awaits_own_ack_, false)) return;
   if (unacknowledged_.empty()) return;  // to settings that nobody sent: the server will say so
   if (const auto size = unacknowledged_.front()) decoder_.change_table_size(*size);
   unacknowledged_.pop_front();

@@ -17,17 +17,20 @@
 namespace portshare {
 
 /// Fed with what the client sends, it says in steps what goes to the server and what is answered in its
-/// place. Until the first refusal every byte goes on as it came. Memory: one header block, the HPACK table,
-/// and the numbers of the refused streams, all bounded. Frames that concern no request are the server's to
-/// judge.
+/// place. Until the first refusal every byte goes on as it came, unless fields are to be added. Memory: one
+/// header block, the HPACK table, and the numbers of the refused streams, all bounded. Frames that concern no
+/// request are the server's to judge.
 class H2RequestFilter {
  public:
   /// A client that asks for so much that is not here does not listen.
   static constexpr std::size_t max_refused_streams = 1000;
+  /// Nor does a server that sends so many SETTINGS while none is acknowledged wait for it.
+  static constexpr std::size_t max_unacknowledged_settings = 1000;
 
   /// `decoder` and `first_stream` as H2AuthorityReader leaves them; the bytes up to H2FirstRequest::length
-  /// have gone to the server.
-  H2RequestFilter(HpackDecoder decoder, std::uint32_t first_stream);
+  /// have gone to the server. `additions` are put behind the fields of each request; if there are any, all
+  /// header blocks are written anew, and the first request's has to be, too: rewrite_first().
+  H2RequestFilter(HpackDecoder decoder, std::uint32_t first_stream, HeaderFields additions = {});
 
   struct Step {
     enum class Kind : std::uint8_t {
@@ -45,8 +48,12 @@ class H2RequestFilter {
   /// bytes have to be sent or copied.
   Step next(ByteView input);
 
+  /// What the server is to get in place of the first request's header block. Valid until the next call.
+  ByteView rewrite_first(HeaderFields fields, bool ends_stream);
+
   /// Valid until forward() or refuse().
   [[nodiscard]] const H2Request& request() const { return *request_; }
+  /// Of the last request that was complete.
   [[nodiscard]] std::uint32_t stream() const { return last_stream_; }
   /// What the server is to get of the request. Valid until the next call.
   ByteView forward();
@@ -55,8 +62,12 @@ class H2RequestFilter {
   ByteView refuse();
 
   /// The server has sent a SETTINGS frame which is no acknowledgement, with this SETTINGS_HEADER_TABLE_SIZE
-  /// or without one. To be called for each, in order, before the client gets it.
-  void server_sent_settings(std::optional<std::uint32_t> header_table_size);
+  /// or without one. To be called for each, in order, before the client gets it. False: there are more than
+  /// max_unacknowledged_settings.
+  bool server_sent_settings(std::optional<std::uint32_t> header_table_size);
+  /// The client has got SETTINGS which are not the server's, and empty: the acknowledgement is dropped. To be
+  /// called before any of the server's.
+  void own_settings_sent() { awaits_own_ack_ = true; }
 
  private:
   enum class Handling : std::uint8_t { forward, drop, collect, malformed };
@@ -70,13 +81,15 @@ class H2RequestFilter {
   Step end_collected(std::size_t consumed);
   Step end_block(std::size_t consumed);
   void acknowledge_settings();
-  ByteView encoded_block();
+  ByteView encoded_block(const HeaderFields& additions);
   [[nodiscard]] bool is_refused(std::uint32_t stream) const;
 
   HpackDecoder decoder_;
-  std::optional<HpackEncoder> encoder_;                      ///< since the first refusal
+  const HeaderFields additions_;
+  std::optional<HpackEncoder> encoder_;                      ///< since blocks are written anew
   std::deque<std::optional<std::uint32_t>> unacknowledged_;  ///< of server_sent_settings
-  std::vector<std::uint32_t> refused_;                       ///< ascending
+  bool awaits_own_ack_ = false;
+  std::vector<std::uint32_t> refused_;  ///< ascending
 
   std::array<std::uint8_t, H2FrameHeader::length> partial_header_{};
   std::size_t partial_length_ = 0;
@@ -106,6 +119,9 @@ class H2ResponseFrames {
   [[nodiscard]] bool may_insert() const {
     return has_begun_ && !is_in_block_ && header_length_ == 0 && missing_ == 0;
   }
+
+  /// The server has not said anything.
+  [[nodiscard]] bool is_untouched() const { return !has_begun_ && header_length_ == 0 && missing_ == 0; }
 
   /// The last advance() ended a SETTINGS frame that is no acknowledgement; H2RequestFilter wants to know of
   /// it.

@@ -17,12 +17,14 @@ void require_memory(int result) {
 void HeaderFields::clear() {
   text_.clear();
   entries_.clear();
+  has_overflowed_ = false;
 }
 
 bool HeaderFields::add(const Field& field) {
   constexpr std::size_t overhead = 32;
   const std::size_t taken = text_.size() + overhead * (entries_.size() + 1);
-  if (taken > max_size || field.name.size() + field.value.size() > max_size - taken) return false;
+  has_overflowed_ = taken > max_size || field.name.size() + field.value.size() > max_size - taken;
+  if (has_overflowed_) return false;
   entries_.push_back({text_.size(), field.name.size(), field.value.size(), field.never_indexed});
   text_.append(field.name).append(field.value);
   return true;
@@ -81,18 +83,21 @@ HpackEncoder::HpackEncoder() {
   deflater_.reset(deflater);
 }
 
-void HpackEncoder::encode(const HeaderFields& fields, std::vector<std::uint8_t>& block) {
+void HpackEncoder::encode(const HeaderFields& fields, const HeaderFields& more,
+                          std::vector<std::uint8_t>& block) {
   // The library takes names and values by pointers to what it does not change.
   const auto bytes = [](std::string_view text) {
     return const_cast<std::uint8_t*>(as_bytes(text).data());  // NOLINT(cppcoreguidelines-pro-type-const-cast)
   };
   std::vector<nghttp2_nv> pairs;
-  pairs.reserve(fields.count());
-  for (std::size_t i = 0; i < fields.count(); ++i) {
-    const HeaderFields::Field field = fields[i];
-    const auto flags = field.never_indexed ? NGHTTP2_NV_FLAG_NO_INDEX : NGHTTP2_NV_FLAG_NONE;
-    pairs.push_back({bytes(field.name), bytes(field.value), field.name.size(), field.value.size(),
-                     static_cast<std::uint8_t>(flags)});
+  pairs.reserve(fields.count() + more.count());
+  for (const HeaderFields* part : {&fields, &more}) {
+    for (std::size_t i = 0; i < part->count(); ++i) {
+      const HeaderFields::Field field = (*part)[i];
+      const auto flags = field.never_indexed ? NGHTTP2_NV_FLAG_NO_INDEX : NGHTTP2_NV_FLAG_NONE;
+      pairs.push_back({bytes(field.name), bytes(field.value), field.name.size(), field.value.size(),
+                       static_cast<std::uint8_t>(flags)});
+    }
   }
   require_memory(nghttp2_hd_deflate_change_table_size(deflater_.get(), 0));
   const std::size_t bound = nghttp2_hd_deflate_bound(deflater_.get(), pairs.data(), pairs.size());

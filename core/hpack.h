@@ -31,6 +31,8 @@ class HeaderFields {
   void clear();
   /// False, and nothing is added, if that would pass max_size.
   bool add(const Field& field);
+  /// An add() since the last clear() did not fit.
+  [[nodiscard]] bool has_overflowed() const { return has_overflowed_; }
   [[nodiscard]] std::size_t count() const { return entries_.size(); }
   /// Valid until the next add() or clear().
   [[nodiscard]] Field operator[](std::size_t index) const;
@@ -45,6 +47,7 @@ class HeaderFields {
 
   std::string text_;
   std::vector<Entry> entries_;
+  bool has_overflowed_ = false;
 };
 
 /// Follows one direction of a connection: every header block of it has to go through, in order, because each
@@ -75,8 +78,8 @@ class HpackDecoder {
 class HpackEncoder {
  public:
   HpackEncoder();
-  /// Appends the block.
-  void encode(const HeaderFields& fields, std::vector<std::uint8_t>& block);
+  /// Appends the block, which has `more` behind `fields`.
+  void encode(const HeaderFields& fields, const HeaderFields& more, std::vector<std::uint8_t>& block);
 
  private:
   struct Delete {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <initializer_list>
+#include <string>
 
 namespace portshare {
 namespace {
@@ -45,6 +46,22 @@ std::string_view write_forwarded(const std::optional<IpAddress>& client,
     append({proto_line, forwarded_line, "unknown", forwarded_proto});
   }
   return {out.data(), length};
+}
+
+HeaderFields forwarded_fields(const std::optional<IpAddress>& client) {
+  std::array<char, max_forwarded_length> space;
+  HeaderFields fields;
+  for (std::string_view lines = write_forwarded(client, space); !lines.empty();) {
+    const std::string_view line = lines.substr(0, lines.find(line_end));
+    lines.remove_prefix(line.size() + line_end.size());
+    constexpr std::string_view separator = ": ";
+    std::string name(line.substr(0, line.find(separator)));
+    std::ranges::transform(name, name.begin(), [](char c) {
+      return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    });
+    fields.add({name, line.substr(name.size() + separator.size())});
+  }
+  return fields;
 }
 
 }  // namespace portshare

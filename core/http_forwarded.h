@@ -6,6 +6,7 @@
 #include <span>
 #include <string_view>
 
+#include "core/hpack.h"
 #include "core/ip_address.h"
 
 namespace portshare {
@@ -28,5 +29,8 @@ inline constexpr std::size_t max_forwarded_length = 192;
 /// opened.
 std::string_view write_forwarded(const std::optional<IpAddress>& client,
                                  std::span<char, max_forwarded_length> out);
+
+/// The same fields for a request of HTTP/2.
+HeaderFields forwarded_fields(const std::optional<IpAddress>& client);
 
 }  // namespace portshare

@@ -65,6 +65,18 @@ FirstFlight::Progress FirstFlight::recognise() {
     const Verdict verdict = opener.recognise(bytes_);
     if (verdict != Verdict::not_mine) return finish(opener.protocol, verdict, 0);
   }
+  if (listener_.protocols.contains(Protocol::http) && may_be_http2_) {
+    const Verdict verdict = h2_reader_.read(bytes_, h2_request_);
+    if (verdict == Verdict::recognised) {
+      name_ = h2_request_.request.authority;
+      has_name_ = true;
+    }
+    if (verdict != Verdict::not_mine) {
+      const Progress progress = finish(Protocol::http, verdict, h2_request_.length);
+      return h2_reader_.is_too_large() ? Progress::too_large : progress;
+    }
+    may_be_http2_ = false;
+  }
   if (listener_.protocols.contains(Protocol::http) && may_be_http_) {
     const Verdict verdict = http_reader_.read(bytes_, http_head_);
     if (verdict == Verdict::recognised && http_head_.has_host) {

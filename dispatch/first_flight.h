@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/byte_view.h"
+#include "core/h2_authority.h"
 #include "core/host_name.h"
 #include "core/http_head.h"
 #include "core/protocol.h"
@@ -52,6 +53,13 @@ class FirstFlight {
   [[nodiscard]] TlsFlight tls() const { return protocol_ == Protocol::tls ? tls_ : TlsFlight::none; }
   /// The head of a complete HTTP/1 request. Its views point into bytes().
   [[nodiscard]] const HttpHead& http_head() const { return http_head_; }
+  /// The preface of HTTP/2 is complete.
+  [[nodiscard]] bool is_http2() const { return h2_reader_.has_preface(); }
+  /// A client of HTTP/2 that may be waiting for the server's SETTINGS before it asks for anything.
+  [[nodiscard]] bool awaits_http2_settings() const { return may_be_http2_ && h2_reader_.awaits_settings(); }
+  /// The first request of HTTP/2, after `complete`.
+  [[nodiscard]] const H2FirstRequest& http2_request() const { return h2_request_; }
+  H2AuthorityReader& http2() { return h2_reader_; }
   /// Fills what the client said into `query`: protocol, name and ALPN. Views into this object and bytes().
   void describe(RouteQuery& query) const;
 
@@ -65,8 +73,11 @@ class FirstFlight {
   std::vector<std::uint8_t> kept_;
   Protocol protocol_ = Protocol::any;
   bool may_be_tls_ = true;
+  bool may_be_http2_ = true;
   bool may_be_http_ = true;
   TlsHelloReader tls_reader_;
+  H2AuthorityReader h2_reader_;
+  H2FirstRequest h2_request_;
   HttpHeadReader http_reader_;
   HttpHead http_head_;
   TlsFlight tls_ = TlsFlight::none;

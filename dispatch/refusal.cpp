@@ -5,6 +5,8 @@
 #include <string>
 #include <string_view>
 
+#include "core/h2_frame.h"
+
 namespace portshare {
 namespace {
 
@@ -81,6 +83,29 @@ ByteView http_answer_for(Outcome outcome) {
   }
 }
 
+/// A literal without indexing, the name ":status" from the static table (RFC 7541, 6.2.2).
+std::array<std::uint8_t, 5> status_block(Outcome outcome) {
+  constexpr std::size_t status_begin = std::string_view("HTTP/1.1 ").size();
+  const ByteView status = http_answer_for(outcome).subspan(status_begin, 3);
+  return {0x08, 0x03, status[0], status[1], status[2]};
+}
+
+/// RFC 9113, section 7.
+std::uint8_t http2_error_for(Outcome outcome) {
+  constexpr std::uint8_t no_error = 0x0;
+  constexpr std::uint8_t protocol_error = 0x1;
+  constexpr std::uint8_t enhance_your_calm = 0xb;
+  switch (outcome) {
+    case Outcome::malformed:
+      return protocol_error;
+    case Outcome::too_large:
+    case Outcome::limited:
+      return enhance_your_calm;
+    default:
+      return no_error;
+  }
+}
+
 // Without a language to explain it in, only the way of closing is left: a client that cannot be served is
 // reset, one that sent nonsense or nothing is just closed.
 bool resets(Outcome outcome) {
@@ -101,6 +126,35 @@ Refusal refusal_for(Protocol protocol, Outcome outcome) {
   if (protocol == Protocol::tls) answer = alert_for(outcome);
   if (protocol == Protocol::http) answer = http_answer_for(outcome);
   return {.answer = answer, .reset = answer.empty() && resets(outcome)};
+}
+
+std::vector<std::uint8_t> http2_refusal_for(Outcome outcome, std::uint32_t stream) {
+  std::vector<std::uint8_t> answer(http2_settings().begin(), http2_settings().end());
+  if (stream != 0) {
+    append_h2_frame(answer, H2FrameType::headers, H2FrameHeader::end_headers | H2FrameHeader::end_stream,
+                    stream, status_block(outcome));
+  }
+  // A request that goes on is not stopped with RST_STREAM, behind which curl forgets the status. GOAWAY does
+  // it.
+  const auto goodbye = http2_goodbye_for(outcome, stream);
+  answer.insert(answer.end(), goodbye.begin(), goodbye.end());
+  return answer;
+}
+
+std::vector<std::uint8_t> http2_goodbye_for(Outcome outcome, std::uint32_t last_stream) {
+  const auto part = [last_stream](unsigned shift) {
+    return static_cast<std::uint8_t>(last_stream >> shift & 0xff);
+  };
+  std::vector<std::uint8_t> goodbye;
+  append_h2_frame(
+      goodbye, H2FrameType::goaway, 0, 0,
+      std::array<std::uint8_t, 8>{part(24), part(16), part(8), part(0), 0, 0, 0, http2_error_for(outcome)});
+  return goodbye;
+}
+
+ByteView http2_settings() {
+  static constexpr auto frame = H2FrameHeader{.type = H2FrameType::settings}.bytes();
+  return frame;
 }
 
 }  // namespace portshare

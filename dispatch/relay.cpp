@@ -21,9 +21,10 @@ void RelayDirection::give(ByteView bytes, std::uint8_t* buffer) {
 
 RelayDirection::Progress RelayDirection::resume(Loop& loop) {
   paused_ = false;
-  if (!pending_.empty()) return pass_on(loop);
-  if (source_ended_) return Progress::source_ended;
-  if (receive_.is_idle()) loop.receive(receive_, source_);
+  // What was injected may still be on its way.
+  if (!has_unsent() && !pending_.empty()) return pass_on(loop);
+  if (!has_unsent() && source_ended_) return Progress::source_ended;
+  if (pending_.empty() && !source_ended_ && receive_.is_idle()) loop.receive(receive_, source_);
   return Progress::running;
 }
 
@@ -39,7 +40,7 @@ RelayDirection::Progress RelayDirection::received(Loop& loop) {
   }
   if (receive_.count == 0) {
     source_ended_ = true;
-    return Progress::source_ended;
+    return has_unsent() ? Progress::running : Progress::source_ended;
   }
   if (kept_.empty()) {
     pending_ = receive_.received();
@@ -50,13 +51,15 @@ RelayDirection::Progress RelayDirection::received(Loop& loop) {
     loop.buffers().release(receive_.take_buffer());
     pending_ = kept_;
   }
-  return paused_ ? Progress::running : pass_on(loop);
+  return paused_ || has_unsent() ? Progress::running : pass_on(loop);
 }
 
 RelayDirection::Progress RelayDirection::pass_on(Loop& loop) {
   const auto result = filter_ ? filter_->inspect(pending_) : RelayFilter::Result{.count = pending_.size()};
   then_ = result.action;
-  unsent_ = pending_.first(result.count);
+  unsent_ = result.replacement.value_or(pending_.first(result.count));
+  is_replacement_ = result.replacement.has_value();
+  if (is_replacement_) pending_ = pending_.subspan(result.count);
   if (!unsent_.empty()) {
     loop.send(send_, sink_, unsent_);
     return Progress::running;
@@ -70,19 +73,17 @@ RelayDirection::Progress RelayDirection::sent(Loop& loop) {
     ended_ = true;
     return Progress::ended;
   }
-  unsent_ = unsent_.subspan(send_.count);
-  pending_ = pending_.subspan(send_.count);
-  if (!has_unsent()) return proceed(loop);
-  loop.send(send_, sink_, unsent_);
-  return Progress::running;
+  return finish_sending(loop) ? proceed(loop) : Progress::running;
 }
 
 RelayDirection::Progress RelayDirection::proceed(Loop& loop) {
+  if (then_ == RelayFilter::Action::ask_again && !pending_.empty()) return pass_on(loop);
   // What is left needs more behind it, or has to wait: it is kept outside of the buffer, which others can use
   // meanwhile.
   keep(loop);
   switch (then_) {
     case RelayFilter::Action::go_on:
+    case RelayFilter::Action::ask_again:
       break;
     case RelayFilter::Action::pause:
       paused_ = true;
@@ -91,8 +92,28 @@ RelayDirection::Progress RelayDirection::proceed(Loop& loop) {
       return Progress::malformed;
   }
   if (source_ended_) return Progress::source_ended;
-  loop.receive(receive_, source_);
+  if (receive_.is_idle()) loop.receive(receive_, source_);
   return Progress::running;
+}
+
+void RelayDirection::inject(Loop& loop, Socket sink, ByteView bytes) {
+  assert(!has_unsent() && pending_.empty() && !bytes.empty());
+  sink_ = sink;
+  unsent_ = bytes;
+  is_replacement_ = true;
+  then_ = RelayFilter::Action::ask_again;
+  loop.send(send_, sink_, unsent_);
+}
+
+bool RelayDirection::finish_sending(Loop& loop) {
+  take_off_sent();
+  if (has_unsent()) loop.send(send_, sink_, unsent_);
+  return !has_unsent();
+}
+
+void RelayDirection::take_off_sent() {
+  unsent_ = unsent_.subspan(send_.count);
+  if (!is_replacement_) pending_ = pending_.subspan(send_.count);
 }
 
 void RelayDirection::keep(Loop& loop) {

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "core/byte_view.h"
@@ -11,17 +12,20 @@
 namespace portshare {
 
 /// Looks at what a direction has received before it goes on, and says where it has to stop: at the borders of
-/// messages.
+/// messages. May also say that something else goes on.
 class RelayFilter {
  public:
   enum class Action : std::uint8_t {
-    go_on,     ///< more bytes are needed, or welcome
-    pause,     ///< go no further until RelayDirection::resume
-    malformed  ///< what is not counted must not be passed on, ever
+    go_on,      ///< more bytes are needed, or welcome
+    ask_again,  ///< about the same bytes, once these have been sent; there are some
+    pause,      ///< go no further until RelayDirection::resume
+    malformed   ///< what is not counted must not be passed on, ever
   };
   struct Result {
     std::size_t count = 0;  ///< so many bytes from the front may go on
     Action action = Action::go_on;
+    /// Goes on in their place, from memory of the filter that stays until the next inspect().
+    std::optional<ByteView> replacement = {};
   };
 
   RelayFilter() = default;
@@ -72,6 +76,13 @@ class RelayDirection {
   Progress received(Loop& loop);
   Progress sent(Loop& loop);
 
+  /// Sends `bytes` of someone else, which stay until they are sent, ahead of what comes from the source.
+  /// Nothing is unsent or pending. Also before open(), from when on `sink` is the same.
+  void inject(Loop& loop, Socket sink, ByteView bytes);
+  /// For a direction that is not to go on: sends the rest of what is unsent, after a send of it. True:
+  /// nothing is left.
+  bool finish_sending(Loop& loop);
+
   [[nodiscard]] bool has_unsent() const { return !unsent_.empty(); }
   [[nodiscard]] bool has_ended() const { return ended_; }
   /// Or failed.
@@ -90,6 +101,7 @@ class RelayDirection {
  private:
   Progress pass_on(Loop& loop);
   Progress proceed(Loop& loop);
+  void take_off_sent();
   void keep(Loop& loop);
   void give_buffer_back(Loop& loop);
 
@@ -100,7 +112,8 @@ class RelayDirection {
   RelayFilter* filter_ = nullptr;
   std::uint8_t* buffer_ = nullptr;
   ByteView pending_;  // in buffer_, in kept_ or in the memory of whoever gave it
-  ByteView unsent_;   // the front of pending_
+  ByteView unsent_;   // the front of pending_, or what replaces it
+  bool is_replacement_ = false;
   std::vector<std::uint8_t> kept_;
   RelayFilter::Action then_ = RelayFilter::Action::go_on;  // when unsent_ has been sent
   bool paused_ = true;

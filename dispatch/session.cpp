@@ -5,7 +5,6 @@
 #include <cstdlib>
 #include <utility>
 
-#include "core/cursor.h"
 #include "dispatch/refusal.h"
 #include "dispatch/worker.h"
 
@@ -22,11 +21,6 @@ namespace {
 constexpr milliseconds answer_timeout{5'000};
 // And how much it may still send meanwhile.
 constexpr std::uint64_t lingering_limit = std::uint64_t{1} << 20;
-
-// Our own shortage is not the server's fault, and asking another server does not help.
-bool is_shortage(Status status) {
-  return status == Status::no_descriptors || status == Status::no_resources;
-}
 
 }  // namespace
 
@@ -95,6 +89,7 @@ void Session::client_sent(Op& op) {
     case State::first_flight:
     case State::connecting:
     case State::announcing:
+      return greeting_sent(op);
     case State::switching:
     case State::lingering:
     case State::closing:
@@ -171,133 +166,6 @@ void Session::timer_fired() {
   }
 }
 
-// --- First flight ---
-
-void Session::start() {
-  if (worker_.needs_source(listener_)) {
-    source_ = loop().backend().peer_endpoint(client_);
-    // A client that has reset its connection no longer has an address by which it could be refused or routed,
-    // but may have left bytes. On a unix socket neither end has one.
-    if (!source_ && loop().backend().local_endpoint(client_))
-      return terminate(Outcome::client_reset, CloseMode::reset);
-  }
-  if (worker_.needs_destination(listener_)) destination_ = loop().backend().local_endpoint(client_);
-  if (listener().proxy_header != ProxyHeaderPolicy::off) return await_proxy_header();
-  begin();
-}
-
-/// The addresses are known, for good. Some of the client's bytes may have come already.
-void Session::begin() {
-  state_ = State::first_flight;
-  if (!admit()) return;
-  if (!listener().reads_first_flight()) return route();
-  watch_first_flight();
-  if (!first_bytes_.empty()) return recognise(first_flight_ ? ByteView() : first_bytes_);
-  loop().receive(client_receive_, client_);
-}
-
-/// Once for all that comes before the route.
-void Session::watch_first_flight() {
-  if (timer_.is_armed() || listener().first_flight_timeout <= milliseconds{0}) return;
-  loop().arm(timer_, listener().first_flight_timeout);
-}
-
-void Session::read_first_flight(Op& op) {
-  if (!op.succeeded()) {
-    // Cancelled means that the time is over and the silent backend waits for this client.
-    if (goes_to_silent_ && op.status == Status::cancelled) return go_to_silent_backend();
-    return first_receive_failed(op.status);
-  }
-  if (op.count == 0) {
-    client_ended_ = true;
-    if (!first_flight_) return terminate(Outcome::ok, CloseMode::orderly);
-    return refuse(Outcome::malformed);  // what is incomplete now stays so
-  }
-  first_bytes_ = op.received();
-  first_buffer_ = op.take_buffer();
-  if (goes_to_silent_) return go_to_silent_backend();  // it spoke just too late
-  recognise(first_bytes_);
-}
-
-void Session::first_receive_failed(Status status) {
-  terminate(is_shortage(status) ? Outcome::unavailable : Outcome::client_reset, CloseMode::reset);
-}
-
-/// `received` is what the first flight does not have yet of `first_bytes_`.
-void Session::recognise(ByteView received) {
-  if (!first_flight_) first_flight_ = worker_.first_flights().make(listener());
-  const FirstFlight::Progress progress = first_flight_->read(received);
-  protocol_ = first_flight_->protocol();
-  tls_ = first_flight_->tls();
-  knows_protocol_ = protocol_ != Protocol::any || progress == FirstFlight::Progress::complete;
-  switch (progress) {
-    case FirstFlight::Progress::need_more:
-      release_first_buffer();
-      return loop().receive(client_receive_, client_);
-    case FirstFlight::Progress::malformed:
-      return refuse(Outcome::malformed);
-    case FirstFlight::Progress::too_large:
-      return refuse(Outcome::too_large);
-    case FirstFlight::Progress::complete:
-      break;
-  }
-  first_flight_time_ = loop().now() - started_at_;
-  first_bytes_ = first_flight_->bytes();
-  if (first_flight_->keeps_bytes()) release_first_buffer();
-  route();
-}
-
-void Session::first_flight_timed_out() {
-  if (first_flight_ || refused_as_) return refuse(Outcome::timeout);
-  if (!listener().silent_backend) return terminate(Outcome::timeout, CloseMode::orderly);
-  goes_to_silent_ = true;
-  loop().cancel(client_receive_);
-}
-
-void Session::go_to_silent_backend() {
-  prepare_announcement(*listener().silent_backend, {});
-  connect_to(*listener().silent_backend);
-}
-
-void Session::route() {
-  RouteQuery query;
-  query.destination = destination_;
-  if (source_) query.source = source_->address;
-  if (first_flight_) first_flight_->describe(query);
-  if (protocol_ == Protocol::http) {
-    assert(first_flight_);  // which recognised it
-    exchange_ = worker_.exchanges().make(listener().first_flight_limit);
-    exchange_->requests.take_head(first_flight_->http_head());
-  }
-  if (worker_.logs_access()) remember_names(query);
-  const auto backend = find_backend(query);
-  if (backend) prepare_announcement(*backend, query);
-  if (first_buffer_) release_first_flight();  // the buffer has all bytes, and the names are copied
-  if (backend) connect_to(*backend);
-}
-
-std::optional<std::uint32_t> Session::find_backend(const RouteQuery& query) {
-  if (refused_as_) {
-    refuse(*refused_as_);
-    return std::nullopt;
-  }
-  const Route* route = worker_.config().routes.find(listener_, query);
-  if (route) route_line_ = route->line;
-  if (route && route->backend != RouteRule::reject) return route->backend;
-  if (!route && listener().default_backend) return listener().default_backend;
-  refuse(route ? Outcome::rejected : Outcome::no_route);
-  return std::nullopt;
-}
-
-void Session::remember_names(const RouteQuery& query) {
-  name_ = query.name;
-  alpn_.clear();
-  for (Cursor list(query.alpn); const auto protocol = list.read_vector8();) {
-    if (!alpn_.empty()) alpn_.push_back(',');
-    alpn_.append(as_text(*protocol));
-  }
-}
-
 // --- Connecting ---
 
 void Session::connect_to(std::uint32_t backend) {
@@ -347,8 +215,11 @@ void Session::start_relay() {
   state_ = State::relaying;
   last_activity_ = loop().now();
   watch_idleness();
-  upstream_.open(client_, server_, exchange_ ? &exchange_->requests : nullptr);
-  downstream_.open(server_, client_, exchange_ ? &exchange_->responses : nullptr);
+  upstream_.open(client_, server_, exchange_ ? &exchange_->requests : http2_ ? &http2_->requests() : nullptr);
+  downstream_.open(server_, client_,
+                   exchange_ ? &exchange_->responses
+                   : http2_  ? &http2_->responses()
+                             : nullptr);
   if (!first_bytes_.empty()) {
     upstream_.give(std::exchange(first_bytes_, {}), std::exchange(first_buffer_, nullptr));
   }
@@ -386,6 +257,7 @@ void Session::relayed(RelayDirection& direction, RelayDirection::Progress progre
   switch (progress) {
     case RelayDirection::Progress::running:
       if (exchange_ && is_upstream) watch_partial_head();
+      if (http2_) carry_on_http2();
       return;
     case RelayDirection::Progress::source_ended:
       if (!exchange_) return direction.end(loop());
@@ -402,8 +274,10 @@ void Session::relayed(RelayDirection& direction, RelayDirection::Progress progre
     case RelayDirection::Progress::sink_failed:
       return sink_failed(direction, is_upstream);
     case RelayDirection::Progress::paused:
+      if (http2_) return carry_on_http2();
       return is_upstream ? request_paused() : response_paused();
     case RelayDirection::Progress::malformed:
+      if (http2_) return http2_malformed(is_upstream);
       return is_upstream ? request_malformed() : response_malformed();
   }
 }
@@ -458,6 +332,7 @@ void Session::drain() {
 
 void Session::refuse(Outcome outcome) {
   outcome = refused_as_.value_or(outcome);
+  if (http2_ || (first_flight_ && first_flight_->is_http2())) return refuse_http2(outcome);
   const Refusal refusal = refusal_for(protocol_, outcome);
   if (refusal.reset) return terminate(outcome, CloseMode::reset);
   // A client that was too slow is not waited for any longer. The others, which may still be sending, are to
@@ -475,19 +350,23 @@ void Session::say_goodbye(Outcome outcome, ByteView answer) {
   loop().cancel(server_receive_);
   loop().cancel(server_send_);
   loop().arm(timer_, answer_timeout);
-  if (answer_.empty()) {
-    loop().shutdown(client_send_, client_);
-  } else {
-    loop().send(client_send_, client_, answer_);
-  }
+  if (!downstream_.has_unsent()) send_answer();
+}
+
+void Session::send_answer() {
+  if (answer_.empty()) return loop().shutdown(client_send_, client_);
+  loop().send(client_send_, client_, answer_);
 }
 
 void Session::answer_sent(Op& op) {
   if (!op.succeeded()) return terminate(outcome_, CloseMode::orderly);
+  if (downstream_.has_unsent()) {  // what was under way before
+    if (downstream_.finish_sending(loop())) send_answer();
+    return;
+  }
   if (op.kind == Op::Kind::send) {
     answer_ = answer_.subspan(op.count);
-    if (!answer_.empty()) return loop().send(client_send_, client_, answer_);
-    return loop().shutdown(client_send_, client_);
+    return send_answer();
   }
   state_ = State::lingering;
   linger();
@@ -527,6 +406,7 @@ void Session::close_when_quiet() {
   upstream_.release(loop());
   downstream_.release(loop());
   if (exchange_) worker_.exchanges().release(std::exchange(exchange_, nullptr));
+  if (http2_) worker_.http2_exchanges().release(std::exchange(http2_, nullptr));
   place_ = {};  // before the client can know: it may come again at once
   if (server_ != Socket::none) loop().close(server_receive_, server_, server_close_mode_);
   loop().close(client_receive_, client_, close_mode_);
@@ -554,17 +434,7 @@ void Session::release_first_bytes() {
 
 void Session::log() {
   if (!worker_.logs_access()) return;
-  const auto duration = loop().now() - started_at_;
-  AccessRecord record;
-  record.time = std::chrono::system_clock::now() - duration;
-  record.listener = listener_;
-  record.has_client = source_.has_value();
-  record.has_destination = destination_.has_value();
-  if (source_) record.client = *source_;
-  if (destination_) record.destination = *destination_;
-  record.protocol = protocol_;
-  record.knows_protocol = knows_protocol_;
-  record.tls = tls_;
+  AccessRecord record = begin_record(loop().now() - started_at_);
   record.outcome = outcome_;
   record.route_line = route_line_;
   record.backend = backend_;
@@ -573,8 +443,22 @@ void Session::log() {
   record.bytes_out = bytes_out_;
   record.first_flight = first_flight_time_;
   record.connect = connect_time_;
-  record.duration = duration;
   worker_.log(record, name_, alpn_);
+}
+
+AccessRecord Session::begin_record(microseconds duration) const {
+  AccessRecord record;
+  record.time = std::chrono::system_clock::now() - duration;
+  record.duration = duration;
+  record.listener = listener_;
+  record.has_client = source_.has_value();
+  record.has_destination = destination_.has_value();
+  if (source_) record.client = *source_;
+  if (destination_) record.destination = *destination_;
+  record.protocol = protocol_;
+  record.knows_protocol = knows_protocol_;
+  record.tls = tls_;
+  return record;
 }
 
 }  // namespace portshare

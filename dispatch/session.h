@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "core/ip_address.h"
 #include "core/protocol.h"
@@ -14,6 +15,7 @@
 #include "dispatch/announcement.h"
 #include "dispatch/config.h"
 #include "dispatch/first_flight.h"
+#include "dispatch/h2_exchange.h"
 #include "dispatch/http_exchange.h"
 #include "dispatch/outcome.h"
 #include "dispatch/relay.h"
@@ -24,7 +26,8 @@ namespace portshare {
 class Worker;
 
 /// A flat state machine; every transition stands in session.cpp, those between the requests of an HTTP/1
-/// connection in session_http.cpp, those of the PROXY protocol in session_proxy.cpp:
+/// connection in session_http.cpp, what is particular to HTTP/2 in session_http2.cpp, what comes before the
+/// route in session_first_flight.cpp and session_admission.cpp, and the PROXY protocol in session_proxy.cpp:
 ///
 ///     [proxy_header ▶] first_flight ──route──▶ connecting ▶ [announcing ▶] relaying ──┐
 ///          │                │                      │             │                    │
@@ -91,6 +94,7 @@ class Session {
   void route();
   /// The backend of a connection or request; none: it has been refused.
   std::optional<std::uint32_t> find_backend(const RouteQuery& query);
+  [[nodiscard]] std::optional<std::uint32_t> backend_of(const Route* route) const;
   void remember_names(const RouteQuery& query);
   void connect_to(std::uint32_t backend);
   void connect_next();
@@ -135,9 +139,20 @@ class Session {
   [[nodiscard]] bool is_request_passed() const;
   [[nodiscard]] bool is_response_passed() const;
 
+  // A connection of HTTP/2: session_http2.cpp.
+  void greet_http2();
+  void greeting_sent(Op& op);
+  void begin_http2(std::uint32_t backend);
+  void carry_on_http2();
+  void http2_malformed(bool is_upstream);
+  void refuse_http2(Outcome outcome);
+  bool is_for_this_backend(const H2Request& request);
+  void log_misdirected(const H2Request& request, const Route* route);
+
   void refuse(Outcome outcome);
   /// Sends `answer`, if there is any, and the end of the stream, and closes when the client has read them.
   void say_goodbye(Outcome outcome, ByteView answer);
+  void send_answer();
   void answer_sent(Op& op);
   void linger();
   void close_when_quiet();
@@ -146,6 +161,8 @@ class Session {
   void release_first_buffer();
   void release_first_bytes();
   void log();
+  /// With what is the same for all records of the connection.
+  [[nodiscard]] AccessRecord begin_record(std::chrono::microseconds duration) const;
 
   [[nodiscard]] Loop& loop() const;
   [[nodiscard]] const ListenerConfig& listener() const;
@@ -170,6 +187,7 @@ class Session {
   bool knows_protocol_ = false;
   bool client_ended_ = false;
   bool goes_to_silent_ = false;
+  bool is_greeted_ = false;     // with SETTINGS of ours
   bool is_record_open_ = true;  // something has happened that the access log does not know yet
   std::optional<Outcome>
       failed_;  // one side is gone; what it had sent before is still being carried to the other
@@ -180,11 +198,13 @@ class Session {
   Socket server_ = Socket::none;
   FirstFlight* first_flight_ = nullptr;
   HttpExchange* exchange_ = nullptr;      // of a connection that carries HTTP/1, from its route on
+  H2Exchange* http2_ = nullptr;           // of one that carries HTTP/2
   Announcement* announcement_ = nullptr;  // to the next server, from the route until it has it
   std::uint8_t* first_buffer_ =
       nullptr;  // of the receive that completed the first flight, until the relay takes it
   ByteView first_bytes_;
   ByteView answer_;
+  std::vector<std::uint8_t> http2_answer_;  // what answer_ is in, on a connection of HTTP/2
   std::uint64_t bytes_in_ = 0;
   std::uint64_t bytes_out_ = 0;
   std::uint64_t lingering_bytes_ = 0;

@@ -15,6 +15,7 @@
 #include "dispatch/announcement.h"
 #include "dispatch/config.h"
 #include "dispatch/first_flight.h"
+#include "dispatch/h2_exchange.h"
 #include "dispatch/http_exchange.h"
 #include "dispatch/server_pool.h"
 #include "dispatch/session.h"
@@ -71,6 +72,7 @@ class Worker {
   [[nodiscard]] Pool<FirstFlight>& first_flights() { return first_flights_; }
   [[nodiscard]] Pool<HttpExchange>& exchanges() { return exchanges_; }
   [[nodiscard]] Pool<Announcement>& announcements() { return announcements_; }
+  [[nodiscard]] Pool<H2Exchange>& http2_exchanges() { return http2_exchanges_; }
   [[nodiscard]] bool is_draining() const { return draining_; }
   [[nodiscard]] bool logs_access() const { return options_.access_log != nullptr; }
   /// Whether a listener's connections have to be asked for their addresses, which are system calls.
@@ -106,6 +108,7 @@ class Worker {
   Pool<FirstFlight> first_flights_;
   Pool<HttpExchange> exchanges_;
   Pool<Announcement> announcements_;
+  Pool<H2Exchange> http2_exchanges_;
   Session* first_session_ = nullptr;
   Timer resume_timer_;
   std::size_t pause_at_;  // sessions; the accepts in flight at that moment fill max_sessions at most

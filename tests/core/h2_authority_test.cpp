@@ -78,6 +78,48 @@ TEST(H2Authority, HandsOverTheDecoderWithItsTable) {
   EXPECT_EQ(fields[0].value, "a.example");
 }
 
+TEST(H2Authority, TellsHowFarAConnectionIs) {
+  const std::string ack = h2_frame(H2FrameType::settings, H2FrameHeader::ack, 0, "");
+  const std::string opening = h2_start() + h2_frame(H2FrameType::ping, 0, 0, "12345678") + ack;
+  const std::string bytes = opening + h2_headers(5, hpack_block(get_fields("a.example")));
+  constexpr std::size_t headers_begun = H2FrameHeader::length;
+  for (std::size_t length = 1; length <= bytes.size(); ++length) {
+    SCOPED_TRACE(length);
+    H2AuthorityReader reader;
+    H2FirstRequest request;
+    const Verdict verdict = reader.read(as_bytes(bytes).first(length), request);
+    const bool has_stream = length >= opening.size() + headers_begun;
+    EXPECT_EQ(reader.has_preface(), length >= h2_preface.size());
+    EXPECT_EQ(reader.awaits_settings(), length >= h2_start().size() && !has_stream);
+    EXPECT_EQ(reader.stream(), has_stream ? 5U : 0U);
+    EXPECT_FALSE(reader.is_too_large());
+    if (verdict == Verdict::recognised) {
+      EXPECT_EQ(request.settings_ack, opening.size() - ack.size());
+      EXPECT_EQ(request.block_begin, opening.size());
+      EXPECT_TRUE(request.ends_stream);
+      EXPECT_EQ(reader.take_fields().count(), 4U);
+    }
+  }
+}
+
+TEST(H2Authority, TellsWhatIsTooLargeFromWhatIsBroken) {
+  const auto is_too_large = [](const std::string& bytes) {
+    H2AuthorityReader reader;
+    H2FirstRequest request;
+    EXPECT_EQ(reader.read(as_bytes(bytes), request), Verdict::malformed);
+    return reader.is_too_large();
+  };
+  std::string many_frames = h2_start() + h2_headers(1, "", 0);
+  for (int i = 0; i < 5; ++i)
+    many_frames += h2_frame(H2FrameType::continuation, 0, 1, std::string(16384, '\x82'));
+  EXPECT_TRUE(is_too_large(many_frames));
+  // Short as it travels, and long when it is decoded: one field of 4000 bytes, twenty times.
+  const std::string long_field = hpack_field("x", std::string(4000, 'x'), Indexing::incremental);
+  EXPECT_TRUE(is_too_large(h2_start() + h2_headers(1, long_field + std::string(20, '\xbe'))));
+  EXPECT_FALSE(is_too_large(h2_start() + h2_headers(1, "\xff\xff\xff\xff\xff\xff")));
+  EXPECT_FALSE(is_too_large(h2_start() + h2_headers(1, hpack_block({{":method", "GET"}}))));
+}
+
 TEST(Hpack, EncodesWhatAnyDecoderReadsTheSame) {
   HeaderFields fields;
   ASSERT_TRUE(fields.add({":method", "GET"}));
@@ -89,7 +131,7 @@ TEST(Hpack, EncodesWhatAnyDecoderReadsTheSame) {
   HpackDecoder decoder;
   for (int i = 0; i < 3; ++i) {
     std::vector<std::uint8_t> block;
-    encoder.encode(fields, block);
+    encoder.encode(fields, {}, block);
     EXPECT_EQ(block.front(), 0x20);  // a table of size 0
     HeaderFields decoded;
     ASSERT_TRUE(decoder.decode(block, true, decoded));
@@ -107,7 +149,9 @@ TEST(Hpack, BoundsTheFields) {
   EXPECT_FALSE(fields.add({"x", std::string(HeaderFields::max_size, 'v')}));
   EXPECT_TRUE(fields.add({"x", std::string(HeaderFields::max_size - 33, 'v')}));
   EXPECT_FALSE(fields.add({"", ""}));
+  EXPECT_TRUE(fields.has_overflowed());
   fields.clear();
+  EXPECT_FALSE(fields.has_overflowed());
   EXPECT_EQ(fields.count(), 0U);
   EXPECT_TRUE(fields.add({"", ""}));
 }

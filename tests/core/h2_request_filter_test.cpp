@@ -183,16 +183,40 @@ TEST(H2RequestFilter, FollowsTheServersTableSizeFromItsAcknowledgementOn) {
   const std::string larger = "\x3f\xe1\x3f" + hpack_block(get_fields("here.example"));  // 8192
   const std::string acknowledgement = h2_frame(H2FrameType::settings, H2FrameHeader::ack, 0, "");
   H2Relay relay;
-  relay.filter().server_sent_settings(std::nullopt);
-  relay.filter().server_sent_settings(8192);
+  EXPECT_TRUE(relay.filter().server_sent_settings(std::nullopt));
+  EXPECT_TRUE(relay.filter().server_sent_settings(8192));
   relay.receive(acknowledgement + acknowledgement + h2_headers(3, larger));
   EXPECT_FALSE(relay.passed().is_malformed);
 
   H2Relay early;
-  early.filter().server_sent_settings(std::nullopt);
-  early.filter().server_sent_settings(8192);
+  EXPECT_TRUE(early.filter().server_sent_settings(std::nullopt));
+  EXPECT_TRUE(early.filter().server_sent_settings(8192));
   early.receive(acknowledgement + h2_headers(3, larger) + acknowledgement);
   EXPECT_TRUE(early.passed().is_malformed);
+}
+
+TEST(H2RequestFilter, KeepsTheAcknowledgementOfForeignSettingsFromTheServer) {
+  const std::string acknowledgement = h2_frame(H2FrameType::settings, H2FrameHeader::ack, 0, "");
+  const std::string ping = h2_frame(H2FrameType::ping, 0, 0, "12345678");
+  const std::string larger = "\x3f\xe1\x3f" + hpack_block(get_fields("here.example"));  // 8192
+  H2Relay relay;
+  relay.filter().own_settings_sent();
+  EXPECT_TRUE(relay.filter().server_sent_settings(8192));
+  relay.receive(h2_settings() + acknowledgement + ping);
+  EXPECT_EQ(relay.passed().to_server, h2_settings() + ping);
+  relay.receive(acknowledgement + h2_headers(3, larger) + acknowledgement);
+  EXPECT_EQ(relay.passed().to_server,
+            h2_settings() + ping + acknowledgement + h2_headers(3, larger) + acknowledgement);
+}
+
+TEST(H2RequestFilter, BoundsTheSettingsThatNobodyAcknowledges) {
+  H2Relay relay;
+  for (std::size_t i = 0; i < H2RequestFilter::max_unacknowledged_settings; ++i) {
+    ASSERT_TRUE(relay.filter().server_sent_settings(std::nullopt));
+  }
+  EXPECT_FALSE(relay.filter().server_sent_settings(std::nullopt));
+  relay.receive(h2_frame(H2FrameType::settings, H2FrameHeader::ack, 0, ""));
+  EXPECT_TRUE(relay.filter().server_sent_settings(std::nullopt));
 }
 
 TEST(H2RequestFilter, EndsAConnectionThatCannotBeUnderstood) {

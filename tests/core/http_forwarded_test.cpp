@@ -46,5 +46,20 @@ TEST(HttpForwarded, SaysThatAClientHasNoAddress) {
             "Forwarded: for=unknown;proto=http\r\n");
 }
 
+TEST(HttpForwarded, SaysTheSameInTheFieldsOfHttp2) {
+  const auto fields_for = [](const std::optional<IpAddress>& client) {
+    const HeaderFields fields = forwarded_fields(client);
+    std::string text;
+    for (std::size_t i = 0; i < fields.count(); ++i) {
+      text.append(fields[i].name).append("|").append(fields[i].value).append("\n");
+    }
+    return text;
+  };
+  EXPECT_EQ(
+      fields_for(IpAddress::parse("2001:db8::1")),
+      "x-forwarded-for|2001:db8::1\nx-forwarded-proto|http\nforwarded|for=\"[2001:db8::1]\";proto=http\n");
+  EXPECT_EQ(fields_for(std::nullopt), "x-forwarded-proto|http\nforwarded|for=unknown;proto=http\n");
+}
+
 }  // namespace
 }  // namespace portshare

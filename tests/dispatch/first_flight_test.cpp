@@ -6,6 +6,7 @@
 #include <string>
 
 #include "tests/core/client_hello_builder.h"
+#include "tests/core/h2_builder.h"
 #include "tests/core/opener_vectors.h"
 
 namespace portshare::test {
@@ -60,6 +61,62 @@ TEST(FirstFlight, ClaimsOnlyForProtocolsThatAreEnabled) {
     listener.protocols = {vector.protocol};
     EXPECT_EQ(show(listener, vector.bytes, 1), (Seen{Progress::complete, vector.protocol}));
   }
+}
+
+TEST(FirstFlight, TellsHttp2FromHttp1ByItsPreface) {
+  const ListenerConfig listener = listener_for_all();
+  const std::string http2 = h2_start() + h2_headers(1, hpack_block(get_fields("A.example:80")));
+  for (const std::size_t piece : {std::size_t{1}, all_at_once}) {
+    EXPECT_EQ(show(listener, http2, piece), (Seen{Progress::complete, Protocol::http}));
+    // HTTP/1 that begins in the same way
+    for (const char* method : {"PRI", "PROPFIND", "POST", "P"}) {
+      const std::string request = std::string(method) + " / HTTP/1.1\r\nHost: a.example\r\n\r\n";
+      EXPECT_EQ(show(listener, request, piece), (Seen{Progress::complete, Protocol::http}));
+    }
+    EXPECT_EQ(show(listener, "PRI * HTTP/2.0\r\n\r\nST\r\n\r\n", piece),
+              (Seen{Progress::malformed, Protocol::http}));
+  }
+  ListenerConfig without;
+  without.protocols = {Protocol::tls, Protocol::any};
+  EXPECT_EQ(show(without, http2, 1), (Seen{Progress::complete, Protocol::any}));
+
+  FirstFlight flight(listener);
+  ASSERT_EQ(flight.read(as_bytes(http2)), Progress::complete);
+  RouteQuery query;
+  flight.describe(query);
+  EXPECT_EQ(query.name, "a.example");
+  EXPECT_EQ(query.name_source, NameSource::host);
+}
+
+TEST(FirstFlight, BoundsTheFirstRequestOfHttp2) {
+  ListenerConfig listener = listener_for_all();
+  const std::string http2 = h2_start() + h2_headers(1, hpack_block(get_fields("a.example")));
+  listener.first_flight_limit = http2.size();
+  EXPECT_EQ(show(listener, http2, 1).progress, Progress::complete);
+  EXPECT_EQ(show(listener, http2 + "more", all_at_once).progress, Progress::complete);
+  listener.first_flight_limit = http2.size() - 1;
+  EXPECT_EQ(show(listener, http2, 1).progress, Progress::too_large);
+  EXPECT_EQ(show(listener, http2, all_at_once).progress, Progress::too_large);
+  // The reader has a limit of its own for a header block.
+  listener.first_flight_limit = std::size_t{1} << 20;
+  std::string endless = h2_start() + h2_headers(1, "", 0);
+  while (endless.size() < 70'000)
+    endless += h2_frame(H2FrameType::continuation, 0, 1, std::string(10'000, '\x82'));
+  EXPECT_EQ(show(listener, endless, all_at_once).progress, Progress::too_large);
+}
+
+TEST(FirstFlight, KnowsWhenAClientOfHttp2MayBeWaiting) {
+  const ListenerConfig listener = listener_for_all();
+  FirstFlight flight(listener);
+  const auto awaits_after = [&](const std::string& bytes) {
+    EXPECT_EQ(flight.read(as_bytes(bytes)), Progress::need_more);
+    return flight.awaits_http2_settings();
+  };
+  EXPECT_FALSE(awaits_after(std::string(h2_preface)));
+  EXPECT_FALSE(awaits_after(h2_settings().substr(0, 8)));
+  EXPECT_TRUE(awaits_after(h2_settings().substr(8)));
+  EXPECT_TRUE(awaits_after(h2_frame(H2FrameType::window_update, 0, 0, std::string("\0\0\0\1", 4))));
+  EXPECT_FALSE(awaits_after(h2_headers(1, "", 0)));
 }
 
 TEST(FirstFlight, RefusesWhatNoOpenerClaims) {

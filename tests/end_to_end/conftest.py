@@ -56,6 +56,12 @@ class Workshop:
     def python_http_server(self, name, **options):
         return self._keep(applications.python_http_server(self.directory, name, **options))
 
+    def nghttpd(self, name):
+        return self._keep(applications.nghttpd(self.directory, name))
+
+    def python_script(self, name, script, *arguments, address):
+        return self._keep(applications.python_script(self.directory, name, script, *arguments, address=address))
+
     def openssl_server(self, name, certificate):
         return self._keep(applications.openssl_server(self.directory, name, certificate))
 

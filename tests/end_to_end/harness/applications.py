@@ -55,14 +55,14 @@ class Application(Process):
             return probe.connect_ex(target) == 0
 
 
-def nginx(directory, name, address=None, certificate=None, proxied=False):
+def nginx(directory, name, address=None, certificate=None, proxied=False, http2=False):
     """nginx with one site; `address` as the configuration of portshare writes it. `proxied`: every connection begins with
-    a PROXY header, and nginx believes it."""
+    a PROXY header, and nginx believes it. `http2`: in place of HTTP/1."""
     directory = directory / f"nginx-{name}"
     directory.mkdir(parents=True)
     address = address or f"127.0.0.1:{free_port()}"
     tls = f"ssl_certificate {certificate.file}; ssl_certificate_key {certificate.key};" if certificate else ""
-    options = (" ssl http2" if certificate else "") + (" proxy_protocol" if proxied else "")
+    options = (" ssl http2" if certificate else " http2" if http2 else "") + (" proxy_protocol" if proxied else "")
     trust = "set_real_ip_from 127.0.0.0/8; set_real_ip_from unix:; real_ip_header proxy_protocol;" if proxied else ""
     temporary = "\n".join(f"{kind}_temp_path {directory}/{kind};"
                           for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
@@ -128,6 +128,14 @@ def python_http_server(directory, name, host="127.0.0.1"):
                                   directory], directory, f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
 
 
+def nghttpd(directory, name):
+    """A server of HTTP/2 without TLS."""
+    directory = _directory_with_who(directory / f"nghttpd-{name}", name)
+    port = free_port()
+    return Application("nghttpd", ["nghttpd", "--no-tls", "--address=127.0.0.1", f"--htdocs={directory}", port], directory,
+                       f"127.0.0.1:{port}")
+
+
 def openssl_server(directory, name, certificate):
     directory = _directory_with_who(directory / f"openssl-{name}", name)
     address = f"127.0.0.1:{free_port()}"
@@ -140,6 +148,11 @@ def node_server(directory, name, certificate=None):
     files = [certificate.file, certificate.key] if certificate else []
     return Application("node", ["node", "-e", NODE_SERVER, "--", name, port, *files], directory / f"node-{name}",
                        f"127.0.0.1:{port}")
+
+
+def python_script(directory, name, script, *arguments, address):
+    """As node_script, in Python."""
+    return Application("python", ["/usr/bin/python3", "-c", script, *arguments], directory / f"python-{name}", address)
 
 
 def node_script(directory, name, script, *arguments, address):
