@@ -118,7 +118,8 @@ bool read_endpoints(Cursor& cursor, ProxyHeader& header) {
   const auto destination = read_address<size>(cursor);
   const auto source_port = cursor.read_u16();
   const auto destination_port = cursor.read_u16();
-  if (!destination_port) return false;  // the last one: then none is missing
+  // All are asked: a read that fails takes nothing, so a shorter one behind it may succeed.
+  if (!source || !destination || !source_port || !destination_port) return false;
   header.source = IpEndpoint{*source, *source_port};
   header.destination = IpEndpoint{*destination, *destination_port};
   return true;

@@ -59,7 +59,7 @@ bool fill(X509& certificate, EVP_PKEY& key, std::span<const std::string> names,
 std::expected<SelfSignedCertificate, std::string> make_self_signed_certificate(
     std::span<const std::string> names, std::chrono::seconds lifetime) {
   assert(!names.empty());
-  const KeyHandle key(EVP_EC_gen("P-256"));
+  const KeyHandle key(EVP_PKEY_Q_keygen(nullptr, nullptr, "EC", "P-256"));
   const CertificateHandle certificate(X509_new());
   const BioHandle certificate_text(BIO_new(BIO_s_mem()));
   const BioHandle key_text(BIO_new(BIO_s_mem()));
