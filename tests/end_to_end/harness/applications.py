@@ -54,35 +54,44 @@ class Application(Process):
             return probe.connect_ex(target) == 0
 
 
-def nginx(directory, name, address=None, certificate=None):
-    """nginx with one site; `address` as the configuration of portshare writes it."""
+def nginx_with(directory, name, blocks, address=None, modules=()):
+    """nginx with these blocks beside `events`. In them ADDRESS stands for `address`, TEMPORARY for what an http block
+    has to say about folders."""
     directory = directory / f"nginx-{name}"
     directory.mkdir(parents=True)
     address = address or f"127.0.0.1:{free_port()}"
-    tls = f"ssl_certificate {certificate.file}; ssl_certificate_key {certificate.key};" if certificate else ""
     temporary = "\n".join(f"{kind}_temp_path {directory}/{kind};"
                           for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+    load = "".join(f"load_module /usr/lib/nginx/modules/{module}.so;\n" for module in modules)
     (directory / "nginx.conf").write_text(f"""
+{load}
 daemon off;
 master_process off;
 pid {directory}/pid;
 error_log stderr;
 events {{ worker_connections 512; }}
-http {{
-  access_log off;
-  {temporary}
-  server {{
-    listen {address}{" ssl http2" if certificate else ""};
-    {tls}
-    location = /who {{ return 200 "{name}\\n"; }}
-    location = /source {{ return 200 "$remote_addr\\n"; }}
-  }}
-}}
+{blocks.replace("ADDRESS", address).replace("TEMPORARY", temporary)}
 """)
     # nginx is in /usr/sbin, which is not in everyone's PATH.
     program = next(path for path in ("/usr/sbin/nginx", "nginx") if os.path.exists(path) or path == "nginx")
     return Application("nginx", [program, "-e", "stderr", "-p", directory, "-c", directory / "nginx.conf"], directory,
                        address)
+
+
+def nginx(directory, name, address=None, certificate=None):
+    """nginx with one site; `address` as the configuration of portshare writes it."""
+    tls = f"ssl_certificate {certificate.file}; ssl_certificate_key {certificate.key};" if certificate else ""
+    return nginx_with(directory, name, f"""
+http {{
+  access_log off;
+  TEMPORARY
+  server {{
+    listen ADDRESS{" ssl http2" if certificate else ""};
+    {tls}
+    location = /who {{ return 200 "{name}\\n"; }}
+    location = /source {{ return 200 "$remote_addr\\n"; }}
+  }}
+}}""", address)
 
 
 def _directory_with_who(directory, name):
