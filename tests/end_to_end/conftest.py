@@ -45,22 +45,25 @@ class Workshop:
 
     def portshare(self, config, **options):
         self._dispatchers += 1
-        return self.keep(Portshare(self.directory / f"portshare-{self._dispatchers}", config, **options))
+        return self._keep(Portshare(self.directory / f"portshare-{self._dispatchers}", config, **options))
 
     def nginx(self, name, **options):
-        return self.keep(applications.nginx(self.directory, name, **options))
+        return self._keep(applications.nginx(self.directory, name, **options))
+
+    def nginx_with(self, name, blocks, **options):
+        return self._keep(applications.nginx_with(self.directory, name, blocks, **options))
 
     def python_http_server(self, name, **options):
-        return self.keep(applications.python_http_server(self.directory, name, **options))
+        return self._keep(applications.python_http_server(self.directory, name, **options))
 
     def openssl_server(self, name, certificate):
-        return self.keep(applications.openssl_server(self.directory, name, certificate))
+        return self._keep(applications.openssl_server(self.directory, name, certificate))
 
     def node_server(self, name, certificate=None):
-        return self.keep(applications.node_server(self.directory, name, certificate))
+        return self._keep(applications.node_server(self.directory, name, certificate))
 
     def node_script(self, name, script, *arguments, address):
-        return self.keep(applications.node_script(self.directory, name, script, *arguments, address=address))
+        return self._keep(applications.node_script(self.directory, name, script, *arguments, address=address))
 
     def listen(self, *arguments, **options):
         """A listening socket, and its address as the configuration writes it."""
@@ -68,8 +71,7 @@ class Workshop:
         self._sockets.append(listener)
         return listener, address_of(listener)
 
-    def keep(self, process):
-        """Stops this process with everything else."""
+    def _keep(self, process):
         self._processes.append(process)
         return process
 

@@ -4,7 +4,6 @@ import concurrent.futures
 import socket
 import threading
 
-from harness.applications import nginx_with
 from harness.http import Messages, response
 from harness.sockets import accept, connect, free_port, read_to_end
 from harness.waiting import PATIENCE_SECONDS
@@ -72,7 +71,7 @@ def nginx_for_http(workshop, servers):
       proxy_set_header Host $http_host;
     }}
   }}""" for name in NAMES)
-    return nginx_with(workshop.directory, "http", f"""
+    return workshop.nginx_with("http", f"""
 http {{
   access_log off;
   TEMPORARY
@@ -88,7 +87,7 @@ http {{
 
 
 def nginx_for_tls(workshop, servers):
-    return nginx_with(workshop.directory, "tls", f"""
+    return workshop.nginx_with("tls", f"""
 stream {{
   map $ssl_preread_server_name $server {{
     hostnames;

@@ -36,7 +36,7 @@ def port_of(application):
 def http_answers(module_workshop):
     servers = {name: Server(module_workshop, name, serve_http) for name in NAMES}
     ports = {"portshare": portshare_for(module_workshop, "http", servers),
-             "nginx": port_of(module_workshop.keep(nginx_for_http(module_workshop, servers)))}
+             "nginx": port_of(nginx_for_http(module_workshop, servers))}
     return ask_all(ask_http, ports, {shape: data + FOLLOWER for shape, data in HTTP_SHAPES.items()})
 
 
@@ -44,7 +44,7 @@ def http_answers(module_workshop):
 def tls_answers(module_workshop):
     servers = {name: Server(module_workshop, name, serve_tls) for name in (*NAMES, "default")}
     ports = {"portshare": portshare_for(module_workshop, "tls", servers, 'default = "default"'),
-             "nginx": port_of(module_workshop.keep(nginx_for_tls(module_workshop, servers)))}
+             "nginx": port_of(nginx_for_tls(module_workshop, servers))}
     return ask_all(ask_tls, ports, TLS_SHAPES)
 
 
