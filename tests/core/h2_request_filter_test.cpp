@@ -224,6 +224,18 @@ TEST(H2RequestFilter, EndsAConnectionThatCannotBeUnderstood) {
   }
 }
 
+TEST(H2RequestFilter, EndsAConnectionThatUsesAStreamWhichOnlyTheRefusedOneHasClosed) {
+  const std::string refused = h2_headers(11, hpack_block(get_fields("there.example")));
+  const std::string trailers = hpack_field("trailer", "x");
+  const Passed passed = pass(refused + h2_headers(3, trailers));
+  EXPECT_TRUE(passed.is_malformed);
+  EXPECT_EQ(passed.to_server, "");
+  // The server itself knows of what was skipped before a request that it has seen.
+  EXPECT_FALSE(pass(refused + h2_headers(13, hpack_block(get_fields("here.example")), end_headers) +
+                    h2_headers(3, trailers) + h2_headers(13, trailers))
+                   .is_malformed);
+}
+
 TEST(H2RequestFilter, EndsAConnectionThatKeepsAskingForWhatIsNotHere) {
   const std::string block = hpack_block(get_fields("there.example"));
   H2Relay relay;

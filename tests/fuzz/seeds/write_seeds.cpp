@@ -1,6 +1,6 @@
-// Writes the vectors of the tests as seeds for the fuzz targets: write_seeds FOLDER. The seeds that are kept
-// here are those of them which reach something new: fuzz_NAME -merge=1 tests/fuzz/seeds/fuzz_NAME
-// FOLDER/fuzz_NAME
+// Writes the vectors of the tests as seeds for the fuzz targets: write_seeds FOLDER. `./dev fuzz` begins with
+// all of them. What is kept here besides has reached something new: fuzz_NAME -merge=1
+// tests/fuzz/seeds/fuzz_NAME FOLDER/fuzz_NAME
 #include <filesystem>
 #include <fstream>
 #include <iostream>
@@ -65,7 +65,10 @@ int main(int argument_count, char** arguments) {
   for (const auto& vector : portshare::test::h2_vectors())
     write_seed(seeds / "fuzz_h2_authority", number++, portshare::as_bytes(vector.bytes));
   number = 0;
-  for (const std::string& bytes : portshare::test::h2_later_bytes())
-    write_seed(seeds / "fuzz_h2_request_filter", number++, portshare::as_bytes(bytes));
+  for (const std::string& bytes : portshare::test::h2_later_bytes()) {
+    write_seed(seeds / "fuzz_h2_request_filter", number, portshare::as_bytes(bytes));
+    write_seed(seeds / "fuzz_h2_response_frames", number++,
+               portshare::as_bytes(portshare::test::h2_settings(std::string("\0\1\0\0\x10\0", 6)) + bytes));
+  }
   return 0;
 }
