@@ -104,6 +104,14 @@ TEST(H2RequestFilter, PassesWhatIsForTheServerAsItCame) {
   EXPECT_FALSE(passed.is_malformed);
 }
 
+TEST(H2RequestFilter, PassesTheReservedBitAsItCame) {
+  std::string bytes = h2_headers(3, hpack_block(get_fields("here.example")));
+  bytes[5] = '\x80';
+  const Passed passed = pass(bytes);
+  EXPECT_EQ(passed.to_server, bytes);
+  EXPECT_THAT(passed.requests, ElementsAre("3 here.example"));
+}
+
 TEST(H2RequestFilter, PassesLongDataInItsPieces) {
   const std::string data = h2_frame(H2FrameType::data, 0, 1, std::string(100000, 'd'));
   EXPECT_EQ(pass(data, 7000).to_server, data);
