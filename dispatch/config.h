@@ -14,6 +14,8 @@
 #include "core/protocol.h"
 #include "core/route_table.h"
 #include "core/socket_address.h"
+#include "core/source_table.h"
+#include "dispatch/diagnostics.h"
 
 namespace portshare {
 
@@ -36,6 +38,11 @@ struct ServerConfig {
   std::chrono::milliseconds shutdown_timeout{30'000};
 };
 
+/// Whether the connections of a listener begin with a PROXY header (core/proxy_header.h).
+enum class ProxyHeaderPolicy : std::uint8_t { off, accept, require };
+/// What a server is sent before anything else.
+enum class ProxyHeaderVersion : std::uint8_t { off, v1, v2 };
+
 struct ListenerConfig {
   std::string name;
   std::uint32_t line = 0;
@@ -44,6 +51,11 @@ struct ListenerConfig {
   [[nodiscard]] bool reads_first_flight() const { return !protocols.empty(); }
   std::optional<std::uint32_t> default_backend;  ///< index into Config::backends
   std::optional<std::uint32_t> silent_backend;
+  ProxyHeaderPolicy proxy_header = ProxyHeaderPolicy::off;
+  std::vector<IpPrefix> trusted;  ///< whose header is believed; empty: everybody's
+  [[nodiscard]] bool trusts(const IpAddress& peer) const;
+  std::vector<std::uint32_t>
+      backends;                 ///< to which any rule leads, these two among them; see summarise_rules
   std::vector<IpPrefix> allow;  ///< empty: everybody
   std::vector<IpPrefix> deny;
   /// May this source connect at all? `deny` wins over `allow`.
@@ -53,6 +65,9 @@ struct ListenerConfig {
   std::chrono::milliseconds first_flight_timeout{5'000};  ///< zero: none
   std::size_t first_flight_limit = std::size_t{64} * 1024;
   std::chrono::milliseconds idle_timeout{600'000};  ///< zero: none
+  std::uint32_t max_connections = 0;                ///< 0: no limit
+  SourceLimits source_limits;
+  [[nodiscard]] bool has_limits() const { return max_connections != 0 || source_limits.any(); }
 };
 
 /// A server as the file names it. A host name is looked up at start (resolver) and may become several
@@ -62,7 +77,7 @@ struct ServerAddress {
   std::string host;
   std::uint16_t port = 0;
   std::string text;  ///< as the file has it, for logs
-  std::uint32_t line = 0;
+  FilePosition position;
 };
 
 struct BackendConfig {
@@ -71,6 +86,7 @@ struct BackendConfig {
   std::vector<ServerAddress> servers;
   std::chrono::milliseconds connect_timeout{3'000};
   std::uint32_t retries = 2;
+  ProxyHeaderVersion proxy_header = ProxyHeaderVersion::off;
   bool forwarded = false;  ///< HTTP/1: tell the server the client's address in X-Forwarded-For and Forwarded
 };
 
@@ -83,8 +99,8 @@ struct Config {
   RouteTable routes;
 };
 
-/// Notes at each listener what its rules look at, so that connections are asked for nothing else. Part of
-/// completing a Config.
+/// Notes at each listener what its rules look at, so that connections are asked for nothing else, and where
+/// they lead. Part of completing a Config.
 void summarise_rules(Config& config);
 
 }  // namespace portshare

@@ -6,20 +6,40 @@
 
 namespace portshare {
 
+namespace {
+
+TlsFlight judge(Verdict verdict, const ClientHello& hello) {
+  switch (verdict) {
+    case Verdict::need_more:
+      return TlsFlight::incomplete;
+    case Verdict::malformed:
+      return TlsFlight::malformed;
+    case Verdict::not_mine:
+      return TlsFlight::none;
+    case Verdict::recognised:
+      break;
+  }
+  if (hello.has_encrypted_client_hello) return TlsFlight::ech;
+  return hello.server_name.empty() ? TlsFlight::no_sni : TlsFlight::sni;
+}
+
+}  // namespace
+
 FirstFlight::Progress FirstFlight::read(ByteView received) {
-  assert(!received.empty());
-  if (kept_.empty()) {
-    bytes_ = received;
+  assert(!received.empty() || keeps_bytes());
+  if (keeps_bytes()) {
+    keep(received);
   } else {
-    kept_.insert(kept_.end(), received.begin(), received.end());
-    bytes_ = kept_;
+    bytes_ = received;
   }
   const Progress progress = recognise();
-  if (progress == Progress::need_more && kept_.empty()) {
-    kept_.assign(received.begin(), received.end());
-    bytes_ = kept_;
-  }
+  if (progress == Progress::need_more && !keeps_bytes()) keep(received);
   return progress;
+}
+
+void FirstFlight::keep(ByteView received) {
+  kept_.insert(kept_.end(), received.begin(), received.end());
+  bytes_ = kept_;
 }
 
 FirstFlight::Progress FirstFlight::recognise() {
@@ -33,6 +53,7 @@ FirstFlight::Progress FirstFlight::recognise() {
       has_name_ = true;
     }
     if (verdict == Verdict::recognised) alpn_ = hello.alpn;
+    tls_ = judge(verdict, hello);
     if (verdict != Verdict::not_mine) {
       return finish(Protocol::tls, verdict,
                     verdict == Verdict::recognised ? hello.length : tls_reader_.announced_length());

@@ -14,6 +14,7 @@
 #include "core/tls_hello.h"
 #include "core/verdict.h"
 #include "dispatch/config.h"
+#include "dispatch/tls_flight.h"
 
 namespace portshare {
 
@@ -34,8 +35,12 @@ class FirstFlight {
 
   /// `received` is what came since the last call. Until the flight is complete the bytes are copied if need
   /// be, so the caller's buffer is free again as soon as need_more is answered. After any other answer: not
-  /// to be called again.
+  /// to be called again. Empty only if bytes were kept before.
   Progress read(ByteView received);
+
+  /// Takes a copy of bytes that nobody looks at yet, because they may be something that comes before the
+  /// first flight.
+  void keep(ByteView received);
 
   /// Everything received so far: the bytes kept, or after an answer in the first call, the caller's own.
   [[nodiscard]] ByteView bytes() const { return bytes_; }
@@ -44,6 +49,8 @@ class FirstFlight {
 
   /// Who claims the bytes, also while incomplete or malformed; `any` if nobody does.
   [[nodiscard]] Protocol protocol() const { return protocol_; }
+  /// How far the ClientHello was understood; `none` unless protocol() is tls.
+  [[nodiscard]] TlsFlight tls() const { return protocol_ == Protocol::tls ? tls_ : TlsFlight::none; }
   /// The head of a complete HTTP/1 request. Its views point into bytes().
   [[nodiscard]] const HttpHead& http_head() const { return http_head_; }
   /// The preface of HTTP/2 is complete.
@@ -73,6 +80,7 @@ class FirstFlight {
   H2FirstRequest h2_request_;
   HttpHeadReader http_reader_;
   HttpHead http_head_;
+  TlsFlight tls_ = TlsFlight::none;
   bool has_name_ = false;
   HostName name_;
   ByteView alpn_;

@@ -19,10 +19,9 @@ using EmptyArray = SettingReader::EmptyArray;
 constexpr Range<std::uint64_t> first_flight_limits{std::uint64_t{1} << 10, std::uint64_t{1} << 20};
 constexpr Range<std::uint32_t> connection_counts{0, UINT32_MAX};
 
-enum class ProxyHeader : std::uint8_t { off, accept, require };
-constexpr std::array proxy_headers{Choice<ProxyHeader>{"off", ProxyHeader::off},
-                                   Choice<ProxyHeader>{"accept", ProxyHeader::accept},
-                                   Choice<ProxyHeader>{"require", ProxyHeader::require}};
+constexpr std::array proxy_header_policies{Choice<ProxyHeaderPolicy>{"off", ProxyHeaderPolicy::off},
+                                           Choice<ProxyHeaderPolicy>{"accept", ProxyHeaderPolicy::accept},
+                                           Choice<ProxyHeaderPolicy>{"require", ProxyHeaderPolicy::require}};
 
 struct ListenerTarget {
   const SettingReader& settings;
@@ -119,8 +118,8 @@ struct ListenerTarget {
       settings.not_supported_yet(setting);
   }
 
-  void check_unsupported_count(const Setting& setting) const {
-    if (settings.integer(setting, connection_counts).value_or(0) != 0) settings.not_supported_yet(setting);
+  void read_count(const Setting& setting, std::uint32_t& count) const {
+    if (const auto value = settings.integer(setting, connection_counts)) count = *value;
   }
 
   void read_duration(const Setting& setting, std::chrono::milliseconds& duration) const {
@@ -144,11 +143,13 @@ constexpr std::array listener_keys{
         }},
     Key{"proxy_protocol",
         [](ListenerTarget& target, const Setting& setting) {
-          const auto header = target.settings.choice<ProxyHeader>(setting, proxy_headers);
-          if (header && *header != ProxyHeader::off) target.settings.not_supported_yet(setting);
+          const auto policy = target.settings.choice<ProxyHeaderPolicy>(setting, proxy_header_policies);
+          if (policy) target.listener.proxy_header = *policy;
         }},
-    Key{"trusted", [](ListenerTarget& target,
-                      const Setting& setting) { target.check_unsupported_list(setting, parse_prefix); }},
+    Key{"trusted",
+        [](ListenerTarget& target, const Setting& setting) {
+          target.read_prefixes(setting, EmptyArray::fault, target.listener.trusted);
+        }},
     Key{"allow",
         [](ListenerTarget& target, const Setting& setting) {
           target.read_prefixes(setting, EmptyArray::fault, target.listener.allow);
@@ -171,14 +172,39 @@ constexpr std::array listener_keys{
           target.read_duration(setting, target.listener.idle_timeout);
         }},
     Key{"max_connections",
-        [](ListenerTarget& target, const Setting& setting) { target.check_unsupported_count(setting); }},
+        [](ListenerTarget& target, const Setting& setting) {
+          target.read_count(setting, target.listener.max_connections);
+        }},
     Key{"max_connections_per_source",
-        [](ListenerTarget& target, const Setting& setting) { target.check_unsupported_count(setting); }},
+        [](ListenerTarget& target, const Setting& setting) {
+          target.read_count(setting, target.listener.source_limits.max_open);
+        }},
     Key{"new_connections_per_source",
         [](ListenerTarget& target, const Setting& setting) {
-          if (target.settings.rate(setting).value_or(0) != 0) target.settings.not_supported_yet(setting);
+          if (const auto rate = target.settings.rate(setting)) {
+            target.listener.source_limits.new_connections = *rate;
+          }
         }},
 };
+
+/// Who may send a PROXY header, and whether one is looked for at all, are two keys that need each other.
+void check_trust(const toml::table& table, const ListenerConfig& listener, DiagnosticList& diagnostics) {
+  const toml::node* trusted = table.get("trusted");
+  const toml::node* policy = table.get("proxy_protocol");
+  if (listener.proxy_header == ProxyHeaderPolicy::off) {
+    if (trusted == nullptr || (policy != nullptr && policy->value_or<std::string_view>("") != "off")) return;
+    diagnostics.warning(position_of(*trusted), "'trusted' has no effect without 'proxy_protocol'");
+    return;
+  }
+  // Who may connect to a unix socket is a matter of its permissions.
+  const bool is_on_a_network =
+      std::ranges::any_of(listener.bind, [](const SocketAddress& address) { return address.ip.has_value(); });
+  if (trusted != nullptr || !is_on_a_network) return;
+  diagnostics.warning(
+      position_of(*policy),
+      "'proxy_protocol' without 'trusted': anybody who can connect can claim any address; name your "
+      "proxies, as in trusted = [\"10.0.0.0/8\"]");
+}
 
 }  // namespace
 
@@ -196,6 +222,7 @@ ListenerConfig read_listener(const NameIndex::Definition& definition, const Sett
   }
   ListenerTarget target{settings, backends, bound, listener};
   read_table<ListenerTarget>(*table, where, listener_keys, target, settings);
+  check_trust(*table, listener, settings.diagnostics());
   if (table->get("bind") == nullptr) {
     settings.diagnostics().error(definition.position,
                                  fmt::format("{} has no 'bind'; write bind = [\"*:443\"], say", where));

@@ -11,6 +11,8 @@
 #include "core/protocol.h"
 #include "core/timer_wheel.h"
 #include "dispatch/access_record.h"
+#include "dispatch/admission.h"
+#include "dispatch/announcement.h"
 #include "dispatch/config.h"
 #include "dispatch/first_flight.h"
 #include "dispatch/h2_exchange.h"
@@ -24,13 +26,14 @@ namespace portshare {
 class Worker;
 
 /// A flat state machine; every transition stands in session.cpp, those between the requests of an HTTP/1
-/// connection in session_http.cpp, what is particular to HTTP/2 in session_http2.cpp:
+/// connection in session_http.cpp, what is particular to HTTP/2 in session_http2.cpp, those of the PROXY
+/// protocol in session_proxy.cpp:
 ///
-///     first_flight ──route──▶ connecting ──────▶ relaying ──┐
-///          │                      │                         │
-///          └──no server──────┬────┘                         │
-///                            ▼                              ▼
-///                 answering ▶ lingering ────────────▶ terminating ▶ closing
+///     [proxy_header ▶] first_flight ──route──▶ connecting ▶ [announcing ▶] relaying ──┐
+///          │                │                      │             │                    │
+///          └────────────────┴──no server──────┬────┴─────────────┘                    │
+///                                             ▼                                       ▼
+///                                  answering ▶ lingering ─────────────────────▶ terminating ▶ closing
 ///
 /// There is one way to end, for an error, a deadline and the end of the program: terminate() cancels what is
 /// pending, and when all operations have ended the sockets are closed, the access log gets its line and the
@@ -53,8 +56,10 @@ class Session {
 
  private:
   enum class State : std::uint8_t {
+    proxy_header,  ///< waiting for the header of a proxy in front of us
     first_flight,
     connecting,
+    announcing,  ///< sending the server the header of ours, or closing one that would not take it
     relaying,
     switching,    ///< closing the server that the last request went to, to connect to the next one's
     answering,    ///< sending the client a refusal, or the end of the stream
@@ -73,8 +78,19 @@ class Session {
   void server_sent(Op& op);
   void timer_fired();
 
+  void begin();
+  /// Allow, deny and the limits of the listener, for the source as it is known now: session_admission.cpp.
+  /// False: the session ends. After true it may still be `refused_as` something, and goes on only to learn in
+  /// which language the client is to be told so.
+  [[nodiscard]] bool admit();
+  /// The limits alone; without a source, while it is still to be learnt, those of the listener as a whole.
+  [[nodiscard]] bool take_place(const std::optional<IpAddress>& source);
+  void watch_first_flight();
   void read_first_flight(Op& op);
+  void first_receive_failed(Status status);
+  void recognise(ByteView received);
   void first_flight_timed_out();
+  void go_to_silent_backend();
   void route();
   /// The backend of a connection or request; none: it has been refused.
   std::optional<std::uint32_t> find_backend(const RouteQuery& query);
@@ -83,6 +99,8 @@ class Session {
   void connect_to(std::uint32_t backend);
   void connect_next();
   void connected(Op& op);
+  void connect_failed(Status status);
+  [[nodiscard]] bool is_connected_to_ourselves();
   void start_relay();
   void watch_idleness();
   void resume_both();
@@ -91,6 +109,19 @@ class Session {
   void source_failed(bool is_upstream);
   void sink_failed(RelayDirection& direction, bool is_upstream);
   void check_idle();
+
+  // The PROXY protocol, in and out: session_proxy.cpp.
+  void await_proxy_header();
+  void read_proxy_header(Op& op);
+  void begin_with_kept_bytes();
+  void ended_without_proxy_header();
+  void proxy_header_timed_out();
+  void stayed_silent();
+  void prepare_announcement(std::uint32_t backend, const RouteQuery& query);
+  void announce();
+  void send_announcement();
+  void announced(Op& op);
+  void release_announcement();
 
   // The requests of an HTTP/1 connection, one after the other: session_http.cpp.
   void forward_request();
@@ -127,6 +158,7 @@ class Session {
   void close_when_quiet();
   void closed();
   void release_first_flight();
+  void release_first_buffer();
   void release_first_bytes();
   void log();
   /// With what is the same for all records of the connection.
@@ -151,6 +183,7 @@ class Session {
   CloseMode close_mode_ = CloseMode::orderly;
   CloseMode server_close_mode_ = CloseMode::orderly;  // reset: also where the client's side ends in order
   Protocol protocol_ = Protocol::any;
+  TlsFlight tls_ = TlsFlight::none;
   bool knows_protocol_ = false;
   bool client_ended_ = false;
   bool goes_to_silent_ = false;
@@ -158,12 +191,15 @@ class Session {
   bool is_record_open_ = true;  // something has happened that the access log does not know yet
   std::optional<Outcome>
       failed_;  // one side is gone; what it had sent before is still being carried to the other
+  std::optional<Outcome> refused_as_;  // over a limit: never routed, whatever the client sends
+  AdmissionPlace place_;
 
   Socket client_;
   Socket server_ = Socket::none;
   FirstFlight* first_flight_ = nullptr;
-  HttpExchange* exchange_ = nullptr;  // of a connection that carries HTTP/1, from its route on
-  H2Exchange* http2_ = nullptr;       // of one that carries HTTP/2
+  HttpExchange* exchange_ = nullptr;      // of a connection that carries HTTP/1, from its route on
+  H2Exchange* http2_ = nullptr;           // of one that carries HTTP/2
+  Announcement* announcement_ = nullptr;  // to the next server, from the route until it has it
   std::uint8_t* first_buffer_ =
       nullptr;  // of the receive that completed the first flight, until the relay takes it
   ByteView first_bytes_;

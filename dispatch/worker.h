@@ -11,6 +11,8 @@
 #include "core/pool.h"
 #include "dispatch/acceptor.h"
 #include "dispatch/access_log.h"
+#include "dispatch/admission.h"
+#include "dispatch/announcement.h"
 #include "dispatch/config.h"
 #include "dispatch/first_flight.h"
 #include "dispatch/h2_exchange.h"
@@ -33,6 +35,7 @@ struct WorkerOptions {
       SIZE_MAX;  ///< accepting pauses there, so that descriptors are left for the servers' side
   AccessLogRing* access_log = nullptr;  ///< null: no access log
   std::function<void()> notify_log;     ///< called after a record was pushed; may be empty
+  Admission* admission = nullptr;       ///< shared with the other workers; null: no listener has a limit
 };
 
 /// Everything here belongs to the thread that runs the loop. Config, servers and loop must outlive the
@@ -69,11 +72,18 @@ class Worker {
   [[nodiscard]] Pool<FirstFlight>& first_flights() { return first_flights_; }
   [[nodiscard]] Pool<HttpExchange>& exchanges() { return exchanges_; }
   [[nodiscard]] Pool<H2Exchange>& http2_exchanges() { return http2_exchanges_; }
+  [[nodiscard]] Pool<Announcement>& announcements() { return announcements_; }
   [[nodiscard]] bool is_draining() const { return draining_; }
   [[nodiscard]] bool logs_access() const { return options_.access_log != nullptr; }
   /// Whether a listener's connections have to be asked for their addresses, which are system calls.
   [[nodiscard]] bool needs_source(std::uint32_t listener) const { return needs_[listener].source; }
   [[nodiscard]] bool needs_destination(std::uint32_t listener) const { return needs_[listener].destination; }
+  /// Null: the listener has no limits.
+  [[nodiscard]] ListenerAdmission* admission(std::uint32_t listener) const {
+    return options_.admission ? options_.admission->of(listener) : nullptr;
+  }
+  /// A connect has come back to this program. Says so now and then.
+  void report_loop(std::uint32_t backend, const Server& server);
   void log(const AccessRecord& record, std::string_view name, std::string_view alpn);
   /// The session is gone after this.
   void finished(Session& session);
@@ -98,9 +108,11 @@ class Worker {
   Pool<FirstFlight> first_flights_;
   Pool<HttpExchange> exchanges_;
   Pool<H2Exchange> http2_exchanges_;
+  Pool<Announcement> announcements_;
   Session* first_session_ = nullptr;
   Timer resume_timer_;
   std::size_t pause_at_;  // sessions; the accepts in flight at that moment fill max_sessions at most
+  std::chrono::microseconds next_loop_report_{0};
   bool paused_ = false;
   bool draining_ = false;
   bool terminating_ = false;

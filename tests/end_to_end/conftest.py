@@ -50,6 +50,9 @@ class Workshop:
     def nginx(self, name, **options):
         return self._keep(applications.nginx(self.directory, name, **options))
 
+    def haproxy(self, name, address, frontend, server=None):
+        return self._keep(applications.haproxy(self.directory, name, address, frontend, server))
+
     def python_http_server(self, name, **options):
         return self._keep(applications.python_http_server(self.directory, name, **options))
 

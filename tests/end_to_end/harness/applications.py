@@ -1,6 +1,7 @@
 """Real servers behind portshare. Each serves /who, which answers the server's own name."""
 
 import os
+import shutil
 import socket
 
 from harness.process import Process, run
@@ -54,12 +55,15 @@ class Application(Process):
             return probe.connect_ex(target) == 0
 
 
-def nginx(directory, name, address=None, certificate=None, http2=False):
-    """nginx with one site; `address` as the configuration of portshare writes it. `http2`: in place of HTTP/1."""
+def nginx(directory, name, address=None, certificate=None, http2=False, proxied=False):
+    """nginx with one site; `address` as the configuration of portshare writes it. `http2`: in place of HTTP/1. `proxied`:
+    every connection begins with a PROXY header, and nginx believes it."""
     directory = directory / f"nginx-{name}"
     directory.mkdir(parents=True)
     address = address or f"127.0.0.1:{free_port()}"
     tls = f"ssl_certificate {certificate.file}; ssl_certificate_key {certificate.key};" if certificate else ""
+    options = (" ssl http2" if certificate else " http2" if http2 else "") + (" proxy_protocol" if proxied else "")
+    trust = "set_real_ip_from 127.0.0.0/8; set_real_ip_from unix:; real_ip_header proxy_protocol;" if proxied else ""
     temporary = "\n".join(f"{kind}_temp_path {directory}/{kind};"
                           for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
     (directory / "nginx.conf").write_text(f"""
@@ -72,17 +76,43 @@ http {{
   access_log off;
   {temporary}
   server {{
-    listen {address}{" ssl http2" if certificate else " http2" if http2 else ""};
+    listen {address}{options};
     {tls}
+    {trust}
     location = /who {{ return 200 "{name}\\n"; }}
     location = /source {{ return 200 "$remote_addr\\n"; }}
   }}
 }}
 """)
-    # nginx is in /usr/sbin, which is not in everyone's PATH.
-    program = next(path for path in ("/usr/sbin/nginx", "nginx") if os.path.exists(path) or path == "nginx")
-    return Application("nginx", [program, "-e", "stderr", "-p", directory, "-c", directory / "nginx.conf"], directory,
+    return Application("nginx", [_system_program("nginx"), "-e", "stderr", "-p", directory, "-c", directory / "nginx.conf"], directory,
                        address)
+
+
+def _system_program(name):
+    """/usr/sbin is not in everyone's PATH."""
+    return shutil.which(name, path=f"/usr/sbin:{os.environ['PATH']}")
+
+
+def haproxy(directory, name, address, frontend, server=None):
+    """HAProxy at `address` (127.0.0.1:PORT): the options of its `bind` and the lines behind it, which are `frontend`, and
+    where connections go, which is `server` with its options."""
+    directory = directory / f"haproxy-{name}"
+    directory.mkdir(parents=True)
+    configuration = directory / "haproxy.cfg"
+    backend = f"default_backend s\nbackend s\n  server s {server}" if server else ""
+    configuration.write_text(f"""
+global
+  maxconn 200
+defaults
+  mode tcp
+  timeout connect 10s
+  timeout client 60s
+  timeout server 60s
+frontend f
+  bind {address} {frontend}
+  {backend}
+""")
+    return Application("haproxy", [_system_program("haproxy"), "-db", "-f", configuration], directory, address)
 
 
 def _directory_with_who(directory, name):
