@@ -18,7 +18,7 @@ void append(std::vector<std::uint8_t>& out, ByteView bytes) {
 }  // namespace
 
 H2Exchange::H2Exchange(H2AuthorityReader& reader, const H2FirstRequest& first, bool settings_sent,
-                       HeaderFields additions, Router router)
+                       const HeaderFields& additions, Router router)
     : router_(router),
       requests_(*this),
       responses_(*this),

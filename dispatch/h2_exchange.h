@@ -28,7 +28,7 @@ class H2Exchange {
   /// to be shown first. `settings_sent`: the client has got SETTINGS of ours. `additions`: fields that the
   /// server is to see behind those of each request.
   H2Exchange(H2AuthorityReader& reader, const H2FirstRequest& first, bool settings_sent,
-             HeaderFields additions, Router router);
+             const HeaderFields& additions, Router router);
 
   RelayFilter& requests() { return requests_; }
   RelayFilter& responses() { return responses_; }

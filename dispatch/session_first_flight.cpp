@@ -3,7 +3,6 @@
 #include <chrono>
 #include <utility>
 
-#include "core/cursor.h"
 #include "dispatch/session.h"
 #include "dispatch/worker.h"
 
@@ -131,15 +130,6 @@ std::optional<std::uint32_t> Session::find_backend(const RouteQuery& query) {
 std::optional<std::uint32_t> Session::backend_of(const Route* route) const {
   if (!route) return listener().default_backend;
   return route->backend == RouteRule::reject ? std::nullopt : std::optional(route->backend);
-}
-
-void Session::remember_names(const RouteQuery& query) {
-  name_ = query.name;
-  alpn_.clear();
-  for (Cursor list(query.alpn); const auto protocol = list.read_vector8();) {
-    if (!alpn_.empty()) alpn_.push_back(',');
-    alpn_.append(as_text(*protocol));
-  }
 }
 
 }  // namespace portshare

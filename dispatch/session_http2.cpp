@@ -37,7 +37,7 @@ void Session::begin_http2(std::uint32_t backend) {
     additions = forwarded_fields(source_ ? std::optional(source_->address) : std::nullopt);
   }
   http2_ = worker_.http2_exchanges().make(first_flight_->http2(), first_flight_->http2_request(), is_greeted_,
-                                          std::move(additions), router);
+                                          additions, router);
 }
 
 /// After each step of either direction.

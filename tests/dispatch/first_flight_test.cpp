@@ -120,7 +120,7 @@ TEST(FirstFlight, KnowsWhenAClientOfHttp2MayBeWaiting) {
 }
 
 TEST(FirstFlight, RefusesWhatNoOpenerClaims) {
-  ListenerConfig listener = listener_for_all();
+  const ListenerConfig listener = listener_for_all();
   for (const std::string& bytes : bytes_of_no_opener()) {
     SCOPED_TRACE(::testing::PrintToString(bytes));
     const Seen seen = show(listener, bytes + "\r\n", all_at_once);

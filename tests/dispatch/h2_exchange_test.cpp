@@ -86,6 +86,7 @@ TEST(H2Exchange, InsertsAnswersBetweenTheFramesOfTheServer) {
   const std::string server = h2_settings() + acknowledgement +
                              h2_headers(1, "\x88", H2FrameHeader::end_headers) +
                              h2_frame(H2FrameType::data, H2FrameHeader::end_stream, 1, "body");
+  const std::string expected = first + get(3, "here.example") + ping;
   for (std::size_t cut = 0; cut <= client.size(); ++cut) {
     for (std::size_t place = 0; place <= server.size(); ++place) {
       Wire wire(first);
@@ -96,7 +97,7 @@ TEST(H2Exchange, InsertsAnswersBetweenTheFramesOfTheServer) {
       wire.insert();
       wire.server_sends(server.substr(place));
       wire.insert();
-      ASSERT_EQ(wire.to_server, first + get(3, "here.example") + ping);
+      ASSERT_EQ(wire.to_server, expected);
       std::string rest = wire.to_client;
       for (const std::uint32_t stream : {5U, 7U}) {
         const std::size_t found = rest.find(misdirected(stream));
@@ -126,11 +127,12 @@ TEST(H2Exchange, KeepsTheAcknowledgementOfOurSettingsFromTheServer) {
             h2_start() + acknowledgement + get(1, "here.example"));
 
   const std::string later = ping + acknowledgement + acknowledgement + get(3, "here.example");
+  const std::string expected = first + ping + acknowledgement + get(3, "here.example");
   for (std::size_t cut = 0; cut <= later.size(); ++cut) {
     Wire wire(first, true);
     wire.client_sends(later.substr(0, cut));
     wire.client_sends(later.substr(cut));
-    ASSERT_EQ(wire.to_server, first + ping + acknowledgement + get(3, "here.example"));
+    ASSERT_EQ(wire.to_server, expected);
   }
 }
 
@@ -152,8 +154,9 @@ TEST(H2Exchange, AddsFieldsToEachRequest) {
         settings_sent, additions);
     wire.client_sends(later);
 
-    const std::string unchanged =
-        std::string(h2_preface) + settings + (settings_sent ? "" : acknowledgement) + ping;
+    std::string unchanged = std::string(h2_preface) + settings;
+    if (!settings_sent) unchanged += acknowledgement;
+    unchanged += ping;
     ASSERT_TRUE(wire.to_server.starts_with(unchanged));
     Cursor cursor(as_bytes(wire.to_server).subspan(unchanged.size()));
     HpackDecoder decoder;

@@ -225,6 +225,37 @@ def test_a_server_that_does_not_answer_the_connect(workshop):
     dispatcher.logged(outcome="connect_timeout")
 
 
+def test_limits(workshop):
+    listener, address = workshop.listen()
+    for keys, code, error in (("max_connections = 1", 503, 0), ("max_connections_per_source = 1", 429, 0xb)):
+        port = free_port()
+        workshop.portshare(f"""
+[listener.web]
+bind = ["127.0.0.1:{port}"]
+default = "alpha"
+{keys}
+[backend.alpha]
+servers = ["{address}"]
+""")
+        with connect(port) as client:
+            client.sendall(FIRST)
+            with accept(listener):
+                assert exchange(port, FIRST) == (SETTINGS_FRAME + status(1, code) + goaway(1, error), "close")
+
+
+def test_behind_a_proxy_and_in_front_of_a_server_that_wants_to_know(workshop):
+    """The PROXY headers come first, and everything else is as without them."""
+    sites = Sites(workshop, 'proxy_protocol = "require"\ntrusted = ["127.0.0.1"]', 'proxy_protocol = "v1"')
+    header = b"PROXY TCP4 192.0.2.7 198.51.100.1 5000 80\r\n"
+    with connect(sites.port) as client:
+        client.sendall(header + START)
+        assert receive_exactly(client, 9) == SETTINGS_FRAME
+        client.sendall(SETTINGS_ACK + request(1, "alpha.test"))
+        with accept(sites.alpha) as server:
+            expected = header + START + request(1, "alpha.test")
+            assert receive_exactly(server, len(expected)) == expected
+
+
 # --- As any relay ---
 
 def test_a_reset_passes(workshop):
