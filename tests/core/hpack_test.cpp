@@ -33,7 +33,7 @@ TEST(Hpack, EncodesTheExamplesOfRfc7541SoThatTheyComeBack) {
       HeaderFields fields;
       ASSERT_TRUE(reader.decode(as_bytes(bytes_of_hex(block.hex)), true, fields));
       std::vector<std::uint8_t> encoded;
-      encoder.encode(fields, encoded);
+      encoder.encode(fields, {}, encoded);
       HeaderFields decoded;
       ASSERT_TRUE(decoder.decode(encoded, true, decoded));
       EXPECT_EQ(fields_of(decoded), block.fields);
