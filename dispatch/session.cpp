@@ -181,8 +181,10 @@ void Session::connect_to(std::uint32_t backend) {
 void Session::connect_next() {
   state_ = State::connecting;
   --attempts_left_;
+  const Server& server = worker_.servers().servers(backend_)[server_index_];
+  if (server.leads_back_if_local && worker_.is_known_loop(server)) return connect_failed(Status::refused);
   loop().arm(timer_, worker_.config().backends[backend_].connect_timeout);
-  loop().connect(server_send_, worker_.servers().servers(backend_)[server_index_].address);
+  loop().connect(server_send_, server.address);
 }
 
 void Session::connected(Op& op) {

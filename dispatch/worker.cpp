@@ -152,6 +152,8 @@ void Worker::check_drained() {
 }
 
 void Worker::report_loop(std::uint32_t backend, const Server& server) {
+  loop_server_ = &server;
+  loop_known_until_ = loop_.now() + loop_report_interval;
   if (loop_.now() < next_loop_report_) return;
   next_loop_report_ = loop_.now() + loop_report_interval;
   spdlog::error(

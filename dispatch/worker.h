@@ -84,6 +84,11 @@ class Worker {
   }
   /// A connect has come back to this program. Says so now and then.
   void report_loop(std::uint32_t backend, const Server& server);
+  /// One has lately: trying again would keep the circle going, since what came back is accepted and may be
+  /// routed before its reset arrives.
+  [[nodiscard]] bool is_known_loop(const Server& server) const {
+    return loop_server_ == &server && loop_.now() < loop_known_until_;
+  }
   void log(const AccessRecord& record, std::string_view name, std::string_view alpn);
   /// The session is gone after this.
   void finished(Session& session);
@@ -112,6 +117,8 @@ class Worker {
   Session* first_session_ = nullptr;
   Timer resume_timer_;
   std::size_t pause_at_;  // sessions; the accepts in flight at that moment fill max_sessions at most
+  const Server* loop_server_ = nullptr;
+  std::chrono::microseconds loop_known_until_{0};
   std::chrono::microseconds next_loop_report_{0};
   bool paused_ = false;
   bool draining_ = false;
