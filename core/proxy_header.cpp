@@ -261,6 +261,10 @@ Verdict read_proxy_header(ByteView bytes, ProxyHeader& header) {
   return line_prefix.starts_with(text) ? Verdict::need_more : Verdict::not_mine;
 }
 
+bool begins_proxy_header(ByteView bytes) {
+  return as_text(bytes).starts_with(line_prefix) || as_text(bytes).starts_with(as_text(signature));
+}
+
 ByteView write_proxy_header_v1(const std::optional<IpEndpoint>& source,
                                const std::optional<IpEndpoint>& destination, ProxyHeaderBuffer out) {
   Writer writer(out);

@@ -55,6 +55,10 @@ inline constexpr std::size_t max_proxy_header_length = 4096;
 /// transport which says nothing about a TCP connection.
 Verdict read_proxy_header(ByteView bytes, ProxyHeader& header);
 
+/// Whether the connection is claimed: read_proxy_header never answers `not_mine` to these bytes and what
+/// follows.
+bool begins_proxy_header(ByteView bytes);
+
 /// The longest header of either version that is written, with the longest authority and ALPN.
 inline constexpr std::size_t max_written_proxy_header_length = 16 + 36 + 2 * (3 + 255);
 using ProxyHeaderBuffer = std::span<std::uint8_t, max_written_proxy_header_length>;

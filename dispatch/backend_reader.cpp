@@ -15,10 +15,9 @@ enum class Balance : std::uint8_t { round_robin, least_connections, source_hash 
 constexpr std::array balances{Choice<Balance>{"round_robin", Balance::round_robin},
                               Choice<Balance>{"least_connections", Balance::least_connections},
                               Choice<Balance>{"source_hash", Balance::source_hash}};
-enum class ProxyHeader : std::uint8_t { off, v1, v2 };
-constexpr std::array proxy_headers{Choice<ProxyHeader>{"off", ProxyHeader::off},
-                                   Choice<ProxyHeader>{"v1", ProxyHeader::v1},
-                                   Choice<ProxyHeader>{"v2", ProxyHeader::v2}};
+constexpr std::array proxy_header_versions{Choice<ProxyHeaderVersion>{"off", ProxyHeaderVersion::off},
+                                           Choice<ProxyHeaderVersion>{"v1", ProxyHeaderVersion::v1},
+                                           Choice<ProxyHeaderVersion>{"v2", ProxyHeaderVersion::v2}};
 enum class HealthKind : std::uint8_t { tcp, http, tls };
 constexpr std::array health_kinds{Choice<HealthKind>{"tcp", HealthKind::tcp},
                                   Choice<HealthKind>{"http", HealthKind::http},
@@ -182,8 +181,8 @@ constexpr std::array backend_keys{
         }},
     Key{"proxy_protocol",
         [](BackendTarget& target, const Setting& setting) {
-          const auto header = target.settings.choice<ProxyHeader>(setting, proxy_headers);
-          if (header && *header != ProxyHeader::off) target.settings.not_supported_yet(setting);
+          const auto version = target.settings.choice<ProxyHeaderVersion>(setting, proxy_header_versions);
+          if (version) target.backend.proxy_header = *version;
         }},
     Key{"forwarded",
         [](BackendTarget& target, const Setting& setting) {

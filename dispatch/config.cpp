@@ -4,10 +4,20 @@
 
 namespace portshare {
 
+namespace {
+
+bool covers(const std::vector<IpPrefix>& prefixes, const IpAddress& address) {
+  return std::ranges::any_of(prefixes, [&](const IpPrefix& prefix) { return prefix.contains(address); });
+}
+
+}  // namespace
+
+bool ListenerConfig::trusts(const IpAddress& peer) const {
+  return trusted.empty() || covers(trusted, peer);
+}
+
 bool ListenerConfig::admits(const IpAddress& source) const {
-  const auto covers = [&](const IpPrefix& prefix) { return prefix.contains(source); };
-  if (std::ranges::any_of(deny, covers)) return false;
-  return allow.empty() || std::ranges::any_of(allow, covers);
+  return !covers(deny, source) && (allow.empty() || covers(allow, source));
 }
 
 void summarise_rules(Config& config) {

@@ -36,6 +36,11 @@ struct ServerConfig {
   std::chrono::milliseconds shutdown_timeout{30'000};
 };
 
+/// Whether the connections of a listener begin with a PROXY header (core/proxy_header.h).
+enum class ProxyHeaderPolicy : std::uint8_t { off, accept, require };
+/// What a server is sent before anything else.
+enum class ProxyHeaderVersion : std::uint8_t { off, v1, v2 };
+
 struct ListenerConfig {
   std::string name;
   std::uint32_t line = 0;
@@ -44,6 +49,9 @@ struct ListenerConfig {
   [[nodiscard]] bool reads_first_flight() const { return !protocols.empty(); }
   std::optional<std::uint32_t> default_backend;  ///< index into Config::backends
   std::optional<std::uint32_t> silent_backend;
+  ProxyHeaderPolicy proxy_header = ProxyHeaderPolicy::off;
+  std::vector<IpPrefix> trusted;  ///< whose header is believed; empty: everybody's
+  [[nodiscard]] bool trusts(const IpAddress& peer) const;
   std::vector<IpPrefix> allow;  ///< empty: everybody
   std::vector<IpPrefix> deny;
   /// May this source connect at all? `deny` wins over `allow`.
@@ -71,6 +79,7 @@ struct BackendConfig {
   std::vector<ServerAddress> servers;
   std::chrono::milliseconds connect_timeout{3'000};
   std::uint32_t retries = 2;
+  ProxyHeaderVersion proxy_header = ProxyHeaderVersion::off;
   bool forwarded = false;  ///< HTTP/1: tell the server the client's address in X-Forwarded-For and Forwarded
 };
 

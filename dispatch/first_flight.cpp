@@ -7,19 +7,20 @@
 namespace portshare {
 
 FirstFlight::Progress FirstFlight::read(ByteView received) {
-  assert(!received.empty());
-  if (kept_.empty()) {
-    bytes_ = received;
+  assert(!received.empty() || keeps_bytes());
+  if (keeps_bytes()) {
+    keep(received);
   } else {
-    kept_.insert(kept_.end(), received.begin(), received.end());
-    bytes_ = kept_;
+    bytes_ = received;
   }
   const Progress progress = recognise();
-  if (progress == Progress::need_more && kept_.empty()) {
-    kept_.assign(received.begin(), received.end());
-    bytes_ = kept_;
-  }
+  if (progress == Progress::need_more && !keeps_bytes()) keep(received);
   return progress;
+}
+
+void FirstFlight::keep(ByteView received) {
+  kept_.insert(kept_.end(), received.begin(), received.end());
+  bytes_ = kept_;
 }
 
 FirstFlight::Progress FirstFlight::recognise() {

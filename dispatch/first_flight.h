@@ -33,8 +33,12 @@ class FirstFlight {
 
   /// `received` is what came since the last call. Until the flight is complete the bytes are copied if need
   /// be, so the caller's buffer is free again as soon as need_more is answered. After any other answer: not
-  /// to be called again.
+  /// to be called again. Empty only if bytes were kept before.
   Progress read(ByteView received);
+
+  /// Takes a copy of bytes that nobody looks at yet, because they may be something that comes before the
+  /// first flight.
+  void keep(ByteView received);
 
   /// Everything received so far: the bytes kept, or after an answer in the first call, the caller's own.
   [[nodiscard]] ByteView bytes() const { return bytes_; }

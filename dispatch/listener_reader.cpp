@@ -19,10 +19,9 @@ using EmptyArray = SettingReader::EmptyArray;
 constexpr Range<std::uint64_t> first_flight_limits{std::uint64_t{1} << 10, std::uint64_t{1} << 20};
 constexpr Range<std::uint32_t> connection_counts{0, UINT32_MAX};
 
-enum class ProxyHeader : std::uint8_t { off, accept, require };
-constexpr std::array proxy_headers{Choice<ProxyHeader>{"off", ProxyHeader::off},
-                                   Choice<ProxyHeader>{"accept", ProxyHeader::accept},
-                                   Choice<ProxyHeader>{"require", ProxyHeader::require}};
+constexpr std::array proxy_header_policies{Choice<ProxyHeaderPolicy>{"off", ProxyHeaderPolicy::off},
+                                           Choice<ProxyHeaderPolicy>{"accept", ProxyHeaderPolicy::accept},
+                                           Choice<ProxyHeaderPolicy>{"require", ProxyHeaderPolicy::require}};
 
 struct ListenerTarget {
   const SettingReader& settings;
@@ -144,11 +143,13 @@ constexpr std::array listener_keys{
         }},
     Key{"proxy_protocol",
         [](ListenerTarget& target, const Setting& setting) {
-          const auto header = target.settings.choice<ProxyHeader>(setting, proxy_headers);
-          if (header && *header != ProxyHeader::off) target.settings.not_supported_yet(setting);
+          const auto policy = target.settings.choice<ProxyHeaderPolicy>(setting, proxy_header_policies);
+          if (policy) target.listener.proxy_header = *policy;
         }},
-    Key{"trusted", [](ListenerTarget& target,
-                      const Setting& setting) { target.check_unsupported_list(setting, parse_prefix); }},
+    Key{"trusted",
+        [](ListenerTarget& target, const Setting& setting) {
+          target.read_prefixes(setting, EmptyArray::fault, target.listener.trusted);
+        }},
     Key{"allow",
         [](ListenerTarget& target, const Setting& setting) {
           target.read_prefixes(setting, EmptyArray::fault, target.listener.allow);
@@ -180,6 +181,25 @@ constexpr std::array listener_keys{
         }},
 };
 
+/// Who may send a PROXY header, and whether one is looked for at all, are two keys that need each other.
+void check_trust(const toml::table& table, const ListenerConfig& listener, DiagnosticList& diagnostics) {
+  const toml::node* trusted = table.get("trusted");
+  const toml::node* policy = table.get("proxy_protocol");
+  if (listener.proxy_header == ProxyHeaderPolicy::off) {
+    if (trusted == nullptr || (policy != nullptr && policy->value_or<std::string_view>("") != "off")) return;
+    diagnostics.warning(position_of(*trusted), "'trusted' has no effect without 'proxy_protocol'");
+    return;
+  }
+  // Who may connect to a unix socket is a matter of its permissions.
+  const bool is_on_a_network =
+      std::ranges::any_of(listener.bind, [](const SocketAddress& address) { return address.ip.has_value(); });
+  if (trusted != nullptr || !is_on_a_network) return;
+  diagnostics.warning(
+      position_of(*policy),
+      "'proxy_protocol' without 'trusted': anybody who can connect can claim any address; name your "
+      "proxies, as in trusted = [\"10.0.0.0/8\"]");
+}
+
 }  // namespace
 
 ListenerConfig read_listener(const NameIndex::Definition& definition, const SettingReader& settings,
@@ -196,6 +216,7 @@ ListenerConfig read_listener(const NameIndex::Definition& definition, const Sett
   }
   ListenerTarget target{settings, backends, bound, listener};
   read_table<ListenerTarget>(*table, where, listener_keys, target, settings);
+  check_trust(*table, listener, settings.diagnostics());
   if (table->get("bind") == nullptr) {
     settings.diagnostics().error(definition.position,
                                  fmt::format("{} has no 'bind'; write bind = [\"*:443\"], say", where));

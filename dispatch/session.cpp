@@ -56,9 +56,12 @@ void Session::client_received(Op& op) {
   if (op.kind == Op::Kind::close) return closed();
   bytes_in_ += op.count;
   switch (state_) {
+    case State::proxy_header:
+      return read_proxy_header(op);
     case State::first_flight:
       return read_first_flight(op);
     case State::connecting:
+    case State::announcing:
     case State::switching:
       std::abort();  // nothing is received while there is no server
     case State::relaying:
@@ -88,8 +91,10 @@ void Session::client_sent(Op& op) {
       return answer_sent(op);
     case State::terminating:
       return close_when_quiet();
+    case State::proxy_header:
     case State::first_flight:
     case State::connecting:
+    case State::announcing:
     case State::switching:
     case State::lingering:
     case State::closing:
@@ -101,6 +106,8 @@ void Session::server_received(Op& op) {
   if (state_ == State::relaying) return relayed(downstream_, received_by(downstream_, op));
   if (std::uint8_t* unread = op.take_buffer()) loop().buffers().release(unread);
   switch (state_) {
+    case State::announcing:
+      return connect_next();  // the server that failed is closed
     case State::switching:
       return op.kind == Op::Kind::close ? connect_to(next_backend_) : switch_server();
     case State::answering:
@@ -110,6 +117,7 @@ void Session::server_received(Op& op) {
       return close_when_quiet();
     case State::closing:
       return closed();
+    case State::proxy_header:
     case State::first_flight:
     case State::connecting:
     case State::relaying:
@@ -123,6 +131,8 @@ void Session::server_sent(Op& op) {
   switch (state_) {
     case State::connecting:
       return connected(op);
+    case State::announcing:
+      return announced(op);
     case State::relaying:
       return relayed(upstream_, upstream_.sent(loop()));
     case State::answering:
@@ -130,6 +140,7 @@ void Session::server_sent(Op& op) {
       return;
     case State::terminating:
       return close_when_quiet();
+    case State::proxy_header:
     case State::first_flight:
     case State::switching:
     case State::closing:
@@ -139,9 +150,12 @@ void Session::server_sent(Op& op) {
 
 void Session::timer_fired() {
   switch (state_) {
+    case State::proxy_header:
+      return proxy_header_timed_out();
     case State::first_flight:
       return first_flight_timed_out();
     case State::connecting:
+    case State::announcing:
       return loop().cancel(server_send_);
     case State::relaying:
       return exchange_ && exchange_->head_is_partial ? refuse(Outcome::timeout) : check_idle();
@@ -167,18 +181,38 @@ void Session::start() {
       return terminate(Outcome::client_reset, CloseMode::reset);
   }
   if (worker_.needs_destination(listener_)) destination_ = loop().backend().local_endpoint(client_);
-  const ListenerConfig& config = listener();
-  if (source_ && !config.admits(source_->address)) return terminate(Outcome::denied, CloseMode::reset);
-  if (!config.reads_first_flight()) return route();
-  if (config.first_flight_timeout > milliseconds{0}) loop().arm(timer_, config.first_flight_timeout);
+  if (listener().proxy_header != ProxyHeaderPolicy::off) return await_proxy_header();
+  begin();
+}
+
+/// The addresses are known, for good. Some of the client's bytes may have come already.
+void Session::begin() {
+  state_ = State::first_flight;
+  if (!admit()) return;
+  if (!listener().reads_first_flight()) return route();
+  watch_first_flight();
+  if (!first_bytes_.empty()) return recognise(first_flight_ ? ByteView() : first_bytes_);
   loop().receive(client_receive_, client_);
+}
+
+/// Whether the client may be served at all. Otherwise the session ends.
+bool Session::admit() {
+  if (!source_ || listener().admits(source_->address)) return true;
+  terminate(Outcome::denied, CloseMode::reset);
+  return false;
+}
+
+/// Once for all that comes before the route.
+void Session::watch_first_flight() {
+  if (timer_.is_armed() || listener().first_flight_timeout <= milliseconds{0}) return;
+  loop().arm(timer_, listener().first_flight_timeout);
 }
 
 void Session::read_first_flight(Op& op) {
   if (!op.succeeded()) {
     // Cancelled means that the time is over and the silent backend waits for this client.
-    if (goes_to_silent_ && op.status == Status::cancelled) return connect_to(*listener().silent_backend);
-    return terminate(is_shortage(op.status) ? Outcome::unavailable : Outcome::client_reset, CloseMode::reset);
+    if (goes_to_silent_ && op.status == Status::cancelled) return go_to_silent_backend();
+    return first_receive_failed(op.status);
   }
   if (op.count == 0) {
     client_ended_ = true;
@@ -187,15 +221,23 @@ void Session::read_first_flight(Op& op) {
   }
   first_bytes_ = op.received();
   first_buffer_ = op.take_buffer();
-  if (goes_to_silent_) return connect_to(*listener().silent_backend);  // it spoke just too late
+  if (goes_to_silent_) return go_to_silent_backend();  // it spoke just too late
+  recognise(first_bytes_);
+}
 
+void Session::first_receive_failed(Status status) {
+  terminate(is_shortage(status) ? Outcome::unavailable : Outcome::client_reset, CloseMode::reset);
+}
+
+/// `received` is what the first flight does not have yet of `first_bytes_`.
+void Session::recognise(ByteView received) {
   if (!first_flight_) first_flight_ = worker_.first_flights().make(listener());
-  const FirstFlight::Progress progress = first_flight_->read(first_bytes_);
+  const FirstFlight::Progress progress = first_flight_->read(received);
   protocol_ = first_flight_->protocol();
   knows_protocol_ = protocol_ != Protocol::any || progress == FirstFlight::Progress::complete;
   switch (progress) {
     case FirstFlight::Progress::need_more:
-      loop().buffers().release(std::exchange(first_buffer_, nullptr));
+      release_first_buffer();
       return loop().receive(client_receive_, client_);
     case FirstFlight::Progress::malformed:
       return refuse(Outcome::malformed);
@@ -206,7 +248,7 @@ void Session::read_first_flight(Op& op) {
   }
   first_flight_time_ = loop().now() - started_at_;
   first_bytes_ = first_flight_->bytes();
-  if (first_flight_->keeps_bytes()) loop().buffers().release(std::exchange(first_buffer_, nullptr));
+  if (first_flight_->keeps_bytes()) release_first_buffer();
   route();
 }
 
@@ -217,17 +259,24 @@ void Session::first_flight_timed_out() {
   loop().cancel(client_receive_);
 }
 
+void Session::go_to_silent_backend() {
+  prepare_announcement(*listener().silent_backend, {});
+  connect_to(*listener().silent_backend);
+}
+
 void Session::route() {
   RouteQuery query;
   query.destination = destination_;
   if (source_) query.source = source_->address;
   if (first_flight_) first_flight_->describe(query);
   if (protocol_ == Protocol::http) {
+    assert(first_flight_);  // which recognised it
     exchange_ = worker_.exchanges().make(listener().first_flight_limit);
     exchange_->requests.take_head(first_flight_->http_head());
   }
   if (worker_.logs_access()) remember_names(query);
   const auto backend = find_backend(query);
+  if (backend) prepare_announcement(*backend, query);
   if (first_buffer_) release_first_flight();  // the buffer has all bytes, and the names are copied
   if (backend) connect_to(*backend);
 }
@@ -254,7 +303,6 @@ void Session::remember_names(const RouteQuery& query) {
 
 void Session::connect_to(std::uint32_t backend) {
   const auto server_count = static_cast<std::uint32_t>(worker_.servers().servers(backend).size());
-  state_ = State::connecting;
   backend_ = backend;
   server_index_ = worker_.next_server(backend);
   attempts_left_ = std::min(worker_.config().backends[backend].retries + 1, server_count);
@@ -263,24 +311,30 @@ void Session::connect_to(std::uint32_t backend) {
 }
 
 void Session::connect_next() {
+  state_ = State::connecting;
   --attempts_left_;
   loop().arm(timer_, worker_.config().backends[backend_].connect_timeout);
   loop().connect(server_send_, worker_.servers().servers(backend_)[server_index_].address);
 }
 
 void Session::connected(Op& op) {
-  if (op.succeeded()) {
-    connect_time_ = loop().now() - connect_started_;
-    return start_relay();
-  }
-  if (is_shortage(op.status)) return refuse(Outcome::unavailable);
-  if (attempts_left_ > 0) {
+  if (!op.succeeded()) return connect_failed(op.status);
+  connect_time_ = loop().now() - connect_started_;
+  if (announcement_) return announce();
+  start_relay();
+}
+
+void Session::connect_failed(Status status) {
+  if (attempts_left_ > 0 && !is_shortage(status)) {
     server_index_ =
         (server_index_ + 1) % static_cast<std::uint32_t>(worker_.servers().servers(backend_).size());
-    return connect_next();
+    if (server_ == Socket::none) return connect_next();
+    return loop().close(server_receive_, std::exchange(server_, Socket::none), CloseMode::reset);
   }
+  server_close_mode_ = CloseMode::reset;  // one that has not taken its whole header
+  if (is_shortage(status)) return refuse(Outcome::unavailable);
   // Cancelled by our own timer, or given up by the system: either way nobody answered.
-  const bool timed_out = op.status == Status::cancelled || op.status == Status::timed_out;
+  const bool timed_out = status == Status::cancelled || status == Status::timed_out;
   refuse(timed_out ? Outcome::connect_timeout : Outcome::refused);
 }
 
@@ -463,6 +517,7 @@ void Session::close_when_quiet() {
   if (!is_quiet()) return;
   state_ = State::closing;
   release_first_bytes();
+  release_announcement();
   upstream_.release(loop());
   downstream_.release(loop());
   if (exchange_) worker_.exchanges().release(std::exchange(exchange_, nullptr));
@@ -480,9 +535,13 @@ void Session::release_first_flight() {
   if (first_flight_) worker_.first_flights().release(std::exchange(first_flight_, nullptr));
 }
 
+void Session::release_first_buffer() {
+  if (first_buffer_) loop().buffers().release(std::exchange(first_buffer_, nullptr));
+}
+
 void Session::release_first_bytes() {
   first_bytes_ = {};
-  if (first_buffer_) loop().buffers().release(std::exchange(first_buffer_, nullptr));
+  release_first_buffer();
   release_first_flight();
 }
 

@@ -10,6 +10,7 @@
 #include "core/protocol.h"
 #include "core/timer_wheel.h"
 #include "dispatch/access_record.h"
+#include "dispatch/announcement.h"
 #include "dispatch/config.h"
 #include "dispatch/first_flight.h"
 #include "dispatch/http_exchange.h"
@@ -22,13 +23,13 @@ namespace portshare {
 class Worker;
 
 /// A flat state machine; every transition stands in session.cpp, those between the requests of an HTTP/1
-/// connection in session_http.cpp:
+/// connection in session_http.cpp, those of the PROXY protocol in session_proxy.cpp:
 ///
-///     first_flight ──route──▶ connecting ──────▶ relaying ──┐
-///          │                      │                         │
-///          └──no server──────┬────┘                         │
-///                            ▼                              ▼
-///                 answering ▶ lingering ────────────▶ terminating ▶ closing
+///     [proxy_header ▶] first_flight ──route──▶ connecting ▶ [announcing ▶] relaying ──┐
+///          │                │                      │             │                    │
+///          └────────────────┴──no server──────┬────┴─────────────┘                    │
+///                                             ▼                                       ▼
+///                                  answering ▶ lingering ─────────────────────▶ terminating ▶ closing
 ///
 /// There is one way to end, for an error, a deadline and the end of the program: terminate() cancels what is
 /// pending, and when all operations have ended the sockets are closed, the access log gets its line and the
@@ -51,8 +52,10 @@ class Session {
 
  private:
   enum class State : std::uint8_t {
+    proxy_header,  ///< waiting for the header of a proxy in front of us
     first_flight,
     connecting,
+    announcing,  ///< sending the server the header of ours, or closing one that would not take it
     relaying,
     switching,    ///< closing the server that the last request went to, to connect to the next one's
     answering,    ///< sending the client a refusal, or the end of the stream
@@ -71,8 +74,14 @@ class Session {
   void server_sent(Op& op);
   void timer_fired();
 
+  void begin();
+  bool admit();
+  void watch_first_flight();
   void read_first_flight(Op& op);
+  void first_receive_failed(Status status);
+  void recognise(ByteView received);
   void first_flight_timed_out();
+  void go_to_silent_backend();
   void route();
   /// The backend of a connection or request; none: it has been refused.
   std::optional<std::uint32_t> find_backend(const RouteQuery& query);
@@ -80,6 +89,7 @@ class Session {
   void connect_to(std::uint32_t backend);
   void connect_next();
   void connected(Op& op);
+  void connect_failed(Status status);
   void start_relay();
   void watch_idleness();
   void resume_both();
@@ -88,6 +98,19 @@ class Session {
   void source_failed(bool is_upstream);
   void sink_failed(RelayDirection& direction, bool is_upstream);
   void check_idle();
+
+  // The PROXY protocol, in and out: session_proxy.cpp.
+  void await_proxy_header();
+  void read_proxy_header(Op& op);
+  void begin_with_kept_bytes();
+  void ended_without_proxy_header();
+  void proxy_header_timed_out();
+  void stayed_silent();
+  void prepare_announcement(std::uint32_t backend, const RouteQuery& query);
+  void announce();
+  void send_announcement();
+  void announced(Op& op);
+  void release_announcement();
 
   // The requests of an HTTP/1 connection, one after the other: session_http.cpp.
   void forward_request();
@@ -113,6 +136,7 @@ class Session {
   void close_when_quiet();
   void closed();
   void release_first_flight();
+  void release_first_buffer();
   void release_first_bytes();
   void log();
 
@@ -145,7 +169,8 @@ class Session {
   Socket client_;
   Socket server_ = Socket::none;
   FirstFlight* first_flight_ = nullptr;
-  HttpExchange* exchange_ = nullptr;  // of a connection that carries HTTP/1, from its route on
+  HttpExchange* exchange_ = nullptr;      // of a connection that carries HTTP/1, from its route on
+  Announcement* announcement_ = nullptr;  // to the next server, from the route until it has it
   std::uint8_t* first_buffer_ =
       nullptr;  // of the receive that completed the first flight, until the relay takes it
   ByteView first_bytes_;

@@ -110,6 +110,7 @@ void Session::next_request() {
     watch_idleness();
     return forward_request();
   }
+  prepare_announcement(*backend, query);
   next_backend_ = *backend;
   state_ = State::switching;
   loop().cancel(server_receive_);

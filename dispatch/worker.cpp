@@ -31,12 +31,16 @@ Worker::Worker(Loop& loop, const Config& config, const ServerPool& servers,
       options_(std::move(options)),
       round_robin_(servers, options_.index),
       resume_timer_([](void* worker) { static_cast<Worker*>(worker)->resume_accepting(); }, this) {
-  const bool names_clients = std::ranges::any_of(config.backends, &BackendConfig::forwarded);
+  const bool announces = std::ranges::any_of(config.backends, [](const BackendConfig& backend) {
+    return backend.proxy_header != ProxyHeaderVersion::off;
+  });
+  const bool names_clients = announces || std::ranges::any_of(config.backends, &BackendConfig::forwarded);
   for (const ListenerConfig& listener : config.listeners) {
-    const bool has_access_rules = !listener.allow.empty() || !listener.deny.empty();
+    const bool has_access_rules =
+        !listener.allow.empty() || !listener.deny.empty() || !listener.trusted.empty();
     needs_.push_back(
         {.source = logs_access() || names_clients || has_access_rules || listener.routes_look_at_source,
-         .destination = logs_access() || listener.routes_look_at_destination});
+         .destination = logs_access() || announces || listener.routes_look_at_destination});
   }
   const std::size_t accepts = accepts_per_socket(options_.max_sessions, sockets.size());
   const std::size_t may_still_come = std::min(accepts * sockets.size(), options_.max_sessions - 1);

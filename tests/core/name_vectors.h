@@ -34,8 +34,7 @@ inline std::vector<std::string> name_texts() {
           "[::1]x",
           ":::::::::",
           std::string("a\0b", 3),
-          "b\xc3\xbc"
-          "cher.example",
+          std::string("b\xc3\xbc") + "cher.example",
           "\xff\xff"};
 }
 

@@ -52,6 +52,18 @@ TEST(ProxyHeader, AnyAnswerIsFinal) {
   }
 }
 
+TEST(ProxyHeader, ClaimsTheConnectionFromItsPrefixOn) {
+  for (const ProxyVector& vector : proxy_vectors()) {
+    SCOPED_TRACE(shown(vector.bytes));
+    for (std::size_t length = 0; length <= vector.bytes.size(); ++length) {
+      const std::string_view text = std::string_view(vector.bytes).substr(0, length);
+      const bool begins = begins_proxy_header(as_bytes(text));
+      const std::size_t claimed_from = text.starts_with('P') ? 6 : 12;
+      EXPECT_EQ(begins, read_text(text).verdict != Verdict::not_mine && length >= claimed_from);
+    }
+  }
+}
+
 TEST(ProxyHeader, RefusesAnEndlessLineAfter107Bytes) {
   const std::string line = "PROXY UNKNOWN " + std::string(200, 'x');
   EXPECT_EQ(read_text(line.substr(0, 106)).verdict, Verdict::need_more);

@@ -53,6 +53,9 @@ class Workshop:
     def nginx_with(self, name, blocks, **options):
         return self._keep(applications.nginx_with(self.directory, name, blocks, **options))
 
+    def haproxy(self, name, address, frontend, server=None):
+        return self._keep(applications.haproxy(self.directory, name, address, frontend, server))
+
     def python_http_server(self, name, **options):
         return self._keep(applications.python_http_server(self.directory, name, **options))
 

@@ -1,6 +1,7 @@
 """Real servers behind portshare. Each serves /who, which answers the server's own name."""
 
 import os
+import shutil
 import socket
 
 from harness.process import Process, run
@@ -54,6 +55,11 @@ class Application(Process):
             return probe.connect_ex(target) == 0
 
 
+def _system_program(name):
+    """/usr/sbin is not in everyone's PATH."""
+    return shutil.which(name, path=f"/usr/sbin:{os.environ['PATH']}")
+
+
 def nginx_with(directory, name, blocks, address=None, modules=()):
     """nginx with these blocks beside `events`. In them ADDRESS stands for `address`, TEMPORARY for what an http block
     has to say about folders."""
@@ -72,26 +78,50 @@ error_log stderr;
 events {{ worker_connections 512; }}
 {blocks.replace("ADDRESS", address).replace("TEMPORARY", temporary)}
 """)
-    # nginx is in /usr/sbin, which is not in everyone's PATH.
-    program = next(path for path in ("/usr/sbin/nginx", "nginx") if os.path.exists(path) or path == "nginx")
-    return Application("nginx", [program, "-e", "stderr", "-p", directory, "-c", directory / "nginx.conf"], directory,
-                       address)
+    return Application("nginx", [_system_program("nginx"), "-e", "stderr", "-p", directory, "-c", directory / "nginx.conf"],
+                       directory, address)
 
 
-def nginx(directory, name, address=None, certificate=None):
-    """nginx with one site; `address` as the configuration of portshare writes it."""
+def nginx(directory, name, address=None, certificate=None, proxied=False):
+    """nginx with one site; `address` as the configuration of portshare writes it. `proxied`: every connection begins with
+    a PROXY header, and nginx believes it."""
     tls = f"ssl_certificate {certificate.file}; ssl_certificate_key {certificate.key};" if certificate else ""
+    options = (" ssl http2" if certificate else "") + (" proxy_protocol" if proxied else "")
+    trust = "set_real_ip_from 127.0.0.0/8; set_real_ip_from unix:; real_ip_header proxy_protocol;" if proxied else ""
     return nginx_with(directory, name, f"""
 http {{
   access_log off;
   TEMPORARY
   server {{
-    listen ADDRESS{" ssl http2" if certificate else ""};
+    listen ADDRESS{options};
     {tls}
+    {trust}
     location = /who {{ return 200 "{name}\\n"; }}
     location = /source {{ return 200 "$remote_addr\\n"; }}
   }}
 }}""", address)
+
+
+def haproxy(directory, name, address, frontend, server=None):
+    """HAProxy at `address` (127.0.0.1:PORT): the options of its `bind` and the lines behind it, which are `frontend`, and
+    where connections go, which is `server` with its options."""
+    directory = directory / f"haproxy-{name}"
+    directory.mkdir(parents=True)
+    configuration = directory / "haproxy.cfg"
+    backend = f"default_backend s\nbackend s\n  server s {server}" if server else ""
+    configuration.write_text(f"""
+global
+  maxconn 200
+defaults
+  mode tcp
+  timeout connect 10s
+  timeout client 60s
+  timeout server 60s
+frontend f
+  bind {address} {frontend}
+  {backend}
+""")
+    return Application("haproxy", [_system_program("haproxy"), "-db", "-f", configuration], directory, address)
 
 
 def _directory_with_who(directory, name):

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from harness import proxy_header
 from harness.http import head_of, response
 from harness.portshare import ROOT, portshare
 from harness.sockets import accept, connect, exchange, free_port, nobody_came, receive_exactly
@@ -164,9 +165,32 @@ def forwarded(example):
     assert b"\r\nX-Forwarded-For: 127.0.0.77\r\n" in head and b"\r\nForwarded: for=127.0.0.77;proto=http\r\n" in head
 
 
+def behind_a_proxy(example):
+    port = example.bind("*:443")
+    example.replace('"10.0.0.0/24"', '"127.0.0.0/24"')
+    example.server("127.0.0.1:8443")
+    example.server("127.0.0.1:9443")
+    example.run()
+    shop, blog = client_hello("shop.example.com"), client_hello("blog.example.com")
+    with connect(port) as client:
+        client.sendall(proxy_header.v2() + shop)
+        with accept(example.servers["127.0.0.1:8443"]) as server:
+            source, destination, _ = proxy_header.receive_v2(server)
+            assert (source, destination) == (proxy_header.CLIENT, proxy_header.ENTRANCE)
+            assert receive_exactly(server, len(shop)) == shop
+    with connect(port) as client:
+        client.sendall(proxy_header.v1() + blog)
+        with accept(example.servers["127.0.0.1:9443"]) as server:
+            assert receive_exactly(server, len(blog)) == blog
+    assert example.is_refused(port, proxy_header.v1(("198.51.100.66", 5)) + shop) == b""
+    assert example.is_refused(port, shop) == b""
+    assert example.is_refused(port, proxy_header.v2() + shop, source="127.0.1.1") == b""
+
+
 USES = {"web.toml": web, "tls.toml": tls, "by-address.toml": by_address, "ssh-and-https.toml": ssh_and_https,
         "unix-sockets.toml": unix_sockets, "catch-all.toml": catch_all, "several-servers.toml": several_servers,
-        "inside-and-outside.toml": inside_and_outside, "forwarded.toml": forwarded}
+        "inside-and-outside.toml": inside_and_outside, "forwarded.toml": forwarded,
+        "proxy-protocol.toml": behind_a_proxy}
 
 
 def test_every_example_is_tried():

@@ -374,7 +374,8 @@ def test_a_response_that_is_cut_off(workshop, answer):
         with accept(sites.alpha) as server:
             head_of(server)
             server.sendall(answer)
-            server.shutdown(socket.SHUT_WR)
+            with contextlib.suppress(OSError):  # what is broken has been answered with a reset
+                server.shutdown(socket.SHUT_WR)
             data, _ = read_to_end(client)
             assert answer.startswith(data)
     assert nobody_came(sites.beta)
