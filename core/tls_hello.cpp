@@ -64,6 +64,13 @@ std::optional<ByteView> read_alpn(ByteView body) {
   return list;
 }
 
+/// Only the type of an ECHClientHello is looked at (RFC 9849, 5). Whether the rest of it makes sense is for
+/// the server that holds the key; servers that know nothing of it have to ignore it as well.
+bool is_outer_encrypted_hello(ByteView body) {
+  constexpr std::uint8_t outer_type = 0;
+  return Cursor(body).read_u8() == outer_type;
+}
+
 bool read_extensions(ByteView list, ClientHello& hello) {
   // A bit for every type there is: a 64 KiB hello can hold 16,000 extensions, and none of them may stand
   // there twice.
@@ -84,7 +91,7 @@ bool read_extensions(ByteView list, ClientHello& hello) {
       if (!names) return false;
       hello.alpn = *names;
     } else if (*type == encrypted_client_hello_extension) {
-      hello.has_encrypted_client_hello = true;
+      hello.has_encrypted_client_hello = is_outer_encrypted_hello(*body);
     }
   }
   return true;

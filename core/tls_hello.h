@@ -1,5 +1,5 @@
 // Reads the ClientHello of a TLS connection: RFC 8446 (4.1.2, 5.1), RFC 5246 (7.4.1.2), RFC 6066 (3), RFC
-// 7301 (3.1).
+// 7301 (3.1), RFC 9849 (5).
 #pragma once
 
 #include <cstddef>
@@ -18,7 +18,12 @@ namespace portshare {
 struct ClientHello {
   std::string_view server_name;  ///< as sent; empty: the client named no server
   ByteView alpn;                 ///< ProtocolNameList, entries with a length byte each; empty: none offered
-  bool has_encrypted_client_hello = false;  ///< `server_name` is then the outer name (extension 0xfe0d)
+  /// There is an encrypted_client_hello extension of type outer (RFC 9849, section 5), so `server_name` is
+  /// the outer name: it says who holds the key, and not which application is meant. A client without that key
+  /// sends the same extension with random bytes (GREASE ECH, section 6.2), so that nobody can tell: its name
+  /// is the real one. An extension of type inner is what a client-facing server passes on to the application
+  /// behind it (section 7.1): the name beside it is the real one, too.
+  bool has_encrypted_client_hello = false;
   std::uint16_t legacy_version = 0;
   std::size_t length = 0;  ///< bytes of the first flight up to the end of the hello's last record
 };

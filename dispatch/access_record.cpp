@@ -97,6 +97,7 @@ void format_access_line(const Config& config, const ServerPool& servers, const A
   fields.text("client", record.has_client ? record.client.to_string() : "unix:");
   fields.text("destination", record.has_destination ? record.destination.to_string() : "unix:");
   fields.text("protocol", record.knows_protocol ? to_string(record.protocol) : "");
+  fields.text("tls", to_string(record.tls));
   fields.text("name", name);
   fields.text("alpn", alpn);
   fields.text("route", record.route_line != AccessRecord::none

@@ -12,6 +12,7 @@
 #include "dispatch/config.h"
 #include "dispatch/outcome.h"
 #include "dispatch/server_pool.h"
+#include "dispatch/tls_flight.h"
 
 namespace portshare {
 
@@ -28,6 +29,7 @@ struct AccessRecord {
   IpEndpoint destination;
   Protocol protocol = Protocol::any;
   bool knows_protocol = false;
+  TlsFlight tls = TlsFlight::none;
   Outcome outcome = Outcome::ok;
   std::uint32_t route_line = none;  ///< in the file
   std::uint32_t backend = none;     ///< index

@@ -131,14 +131,14 @@ struct BackendTarget {
   }
 
   void add_server(const toml::node& node, ServerAddress server) const {
-    server.line = position_of(node).line;
+    server.position = position_of(node);
     const auto same = [&](const ServerAddress& other) {
       return other.address == server.address && other.host == server.host && other.port == server.port;
     };
     const auto earlier = std::ranges::find_if(backend.servers, same);
     if (earlier != backend.servers.end()) {
       settings.diagnostics().error(position_of(node), fmt::format("'servers': '{}' stands already at line {}",
-                                                                  server.text, earlier->line));
+                                                                  server.text, earlier->position.line));
       return;
     }
     backend.servers.push_back(std::move(server));

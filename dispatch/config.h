@@ -14,6 +14,8 @@
 #include "core/protocol.h"
 #include "core/route_table.h"
 #include "core/socket_address.h"
+#include "core/source_table.h"
+#include "dispatch/diagnostics.h"
 
 namespace portshare {
 
@@ -52,6 +54,8 @@ struct ListenerConfig {
   ProxyHeaderPolicy proxy_header = ProxyHeaderPolicy::off;
   std::vector<IpPrefix> trusted;  ///< whose header is believed; empty: everybody's
   [[nodiscard]] bool trusts(const IpAddress& peer) const;
+  std::vector<std::uint32_t>
+      backends;                 ///< to which any rule leads, these two among them; see summarise_rules
   std::vector<IpPrefix> allow;  ///< empty: everybody
   std::vector<IpPrefix> deny;
   /// May this source connect at all? `deny` wins over `allow`.
@@ -61,6 +65,9 @@ struct ListenerConfig {
   std::chrono::milliseconds first_flight_timeout{5'000};  ///< zero: none
   std::size_t first_flight_limit = std::size_t{64} * 1024;
   std::chrono::milliseconds idle_timeout{600'000};  ///< zero: none
+  std::uint32_t max_connections = 0;                ///< 0: no limit
+  SourceLimits source_limits;
+  [[nodiscard]] bool has_limits() const { return max_connections != 0 || source_limits.any(); }
 };
 
 /// A server as the file names it. A host name is looked up at start (resolver) and may become several
@@ -70,7 +77,7 @@ struct ServerAddress {
   std::string host;
   std::uint16_t port = 0;
   std::string text;  ///< as the file has it, for logs
-  std::uint32_t line = 0;
+  FilePosition position;
 };
 
 struct BackendConfig {
@@ -92,8 +99,8 @@ struct Config {
   RouteTable routes;
 };
 
-/// Notes at each listener what its rules look at, so that connections are asked for nothing else. Part of
-/// completing a Config.
+/// Notes at each listener what its rules look at, so that connections are asked for nothing else, and where
+/// they lead. Part of completing a Config.
 void summarise_rules(Config& config);
 
 }  // namespace portshare

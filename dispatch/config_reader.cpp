@@ -12,6 +12,7 @@
 
 #include "dispatch/backend_reader.h"
 #include "dispatch/listener_reader.h"
+#include "dispatch/loops.h"
 #include "dispatch/route_reader.h"
 #include "dispatch/server_reader.h"
 #include "dispatch/setting_reader.h"
@@ -109,6 +110,7 @@ Config read_document(const toml::table& document, DiagnosticList& diagnostics) {
     config.routes = build_routes({}, config.listeners.size(), {}, diagnostics);
   }
   summarise_rules(config);
+  check_loops(config, diagnostics);
   warn_about_the_useless(config, coverage, backends, listeners, diagnostics);
   return config;
 }

@@ -18,6 +18,8 @@ struct Unit {
 constexpr std::array duration_units{Unit{"h", 3'600'000}, Unit{"m", 60'000}, Unit{"s", 1'000}, Unit{"ms", 1}};
 constexpr std::array size_units{Unit{"GiB", std::uint64_t{1} << 30}, Unit{"MiB", std::uint64_t{1} << 20},
                                 Unit{"KiB", std::uint64_t{1} << 10}, Unit{"B", 1}};
+constexpr std::array rate_units{Unit{"/s", 1'000}, Unit{"/m", 60'000}, Unit{"/h", 3'600'000}};
+constexpr std::uint64_t highest_rate = 1'000'000;
 constexpr std::uint64_t longest_duration_ms = 365ULL * 24 * 3'600'000;
 
 struct Quantity {
@@ -81,13 +83,21 @@ std::expected<std::uint64_t, std::string> parse_size(std::string_view text) {
   return quantity->number * *factor;
 }
 
-std::expected<std::uint64_t, std::string> parse_rate(std::string_view text) {
+std::expected<Rate, std::string> parse_rate(std::string_view text) {
   const auto quantity = split_quantity(text);
-  if (!quantity || quantity->unit != "/s" || quantity->number > UINT32_MAX) {
+  const auto period_ms = quantity ? factor_of(rate_units, quantity->unit) : std::nullopt;
+  if (!period_ms) {
     return std::unexpected(
-        fmt::format("is no rate: '{}'; write a whole number per second, such as \"100/s\"", text));
+        fmt::format("is no rate: '{}'; write a whole number per second, minute or hour, such as \"100/s\", "
+                    "\"10/m\" or \"5/h\"",
+                    text));
   }
-  return quantity->number;
+  if (quantity->number > highest_rate) {
+    return std::unexpected(fmt::format("is too high: '{}'; the highest rate is {}{}, and 0{} is no limit",
+                                       text, highest_rate, quantity->unit, quantity->unit));
+  }
+  return Rate{.count = static_cast<std::uint32_t>(quantity->number),
+              .period = std::chrono::milliseconds(*period_ms)};
 }
 
 std::string duration_text(std::chrono::milliseconds duration) {

@@ -8,6 +8,8 @@
 #include <string>
 #include <string_view>
 
+#include "core/source_table.h"
+
 namespace portshare {
 
 /// "250ms", "5s", "10m", "1h". At most 365 days.
@@ -16,8 +18,8 @@ namespace portshare {
 /// "512", "512B", "64KiB", "1MiB", "2GiB", in bytes.
 [[nodiscard]] std::expected<std::uint64_t, std::string> parse_size(std::string_view text);
 
-/// "100/s", in events per second.
-[[nodiscard]] std::expected<std::uint64_t, std::string> parse_rate(std::string_view text);
+/// "100/s", "10/m", "5/h": at most a million in the period.
+[[nodiscard]] std::expected<Rate, std::string> parse_rate(std::string_view text);
 
 /// The shortest notation that parse_duration() reads as the same value.
 [[nodiscard]] std::string duration_text(std::chrono::milliseconds duration);

@@ -7,9 +7,11 @@
 #include <cassert>
 #include <chrono>
 #include <future>
+#include <random>
 #include <system_error>
 #include <utility>
 
+#include "dispatch/loops.h"
 #include "platform/cpu.h"
 #include "platform/descriptor_limit.h"
 #include "platform/listening_socket.h"
@@ -34,7 +36,17 @@ std::expected<Socket, ListenError> open_when_free(const SocketAddress& address) 
   }
 }
 
+/// From the system, so that nobody outside knows it.
+SipKey random_key() {
+  std::random_device device;
+  SipKey key{};
+  for (std::uint64_t& word : key) word = std::uint64_t{device()} << 32 | device();
+  return key;
+}
+
 }  // namespace
+
+Dispatcher::Dispatcher(const Config& config) : config_(config), admission_(config, random_key()) {}
 
 std::expected<std::unique_ptr<Dispatcher>, std::string> Dispatcher::start(const Config& config) {
   std::unique_ptr<Dispatcher> dispatcher(new Dispatcher(config));
@@ -44,6 +56,7 @@ std::expected<std::unique_ptr<Dispatcher>, std::string> Dispatcher::start(const 
   dispatcher->servers_ = std::move(*servers);
   if (const auto chosen = dispatcher->choose_engine(); !chosen) return std::unexpected(chosen.error());
   if (const auto bound = dispatcher->bind(); !bound) return std::unexpected(bound.error());
+  if (const auto sound = dispatcher->check_loops(); !sound) return std::unexpected(sound.error());
   if (const auto started = dispatcher->start_workers(); !started) return std::unexpected(started.error());
   return dispatcher;
 }
@@ -91,6 +104,15 @@ std::expected<void, std::string> Dispatcher::bind() {
   }
   if (errors.empty()) return {};
   return std::unexpected(std::move(errors));
+}
+
+std::expected<void, std::string> Dispatcher::check_loops() {
+  std::vector<ListenerAddress> listening;
+  listening.reserve(sockets_.size());
+  for (std::size_t i = 0; i < sockets_.size(); ++i) {
+    listening.push_back({.listener = sockets_[i].listener, .address = bound_addresses_[i]});
+  }
+  return portshare::check_loops(config_, listening, servers_);
 }
 
 std::size_t Dispatcher::sessions_per_worker(std::size_t workers) const {
@@ -156,6 +178,7 @@ void Dispatcher::run_worker(WorkerThread& self, std::uint32_t index, std::size_t
   WorkerOptions options;
   options.index = index;
   options.max_sessions = max_sessions;
+  options.admission = &admission_;
   if (access_log_) {
     options.access_log = &access_log_->ring(index);
     options.notify_log = [this] { access_log_->notify(); };

@@ -15,6 +15,7 @@
 
 #include "core/socket_address.h"
 #include "dispatch/access_log.h"
+#include "dispatch/admission.h"
 #include "dispatch/config.h"
 #include "dispatch/server_pool.h"
 #include "dispatch/worker.h"
@@ -55,9 +56,10 @@ class Dispatcher {
     Worker* worker = nullptr;
     std::thread thread;
   };
-  explicit Dispatcher(const Config& config) : config_(config) {}
+  explicit Dispatcher(const Config& config);
   std::expected<void, std::string> choose_engine();
   std::expected<void, std::string> bind();
+  std::expected<void, std::string> check_loops();
   std::expected<void, std::string> start_workers();
   void run_worker(WorkerThread& self, std::uint32_t index, std::size_t max_sessions,
                   std::promise<std::string> started);
@@ -73,6 +75,7 @@ class Dispatcher {
   Engine engine_ = Engine::epoll;
   std::size_t descriptor_limit_ = 0;
   std::unique_ptr<AccessLog> access_log_;
+  Admission admission_;
   std::vector<ListeningSocket> sockets_;
   std::vector<SocketAddress> bound_addresses_;
   std::vector<std::unique_ptr<WorkerThread>> threads_;

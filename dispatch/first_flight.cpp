@@ -6,6 +6,25 @@
 
 namespace portshare {
 
+namespace {
+
+TlsFlight judge(Verdict verdict, const ClientHello& hello) {
+  switch (verdict) {
+    case Verdict::need_more:
+      return TlsFlight::incomplete;
+    case Verdict::malformed:
+      return TlsFlight::malformed;
+    case Verdict::not_mine:
+      return TlsFlight::none;
+    case Verdict::recognised:
+      break;
+  }
+  if (hello.has_encrypted_client_hello) return TlsFlight::ech;
+  return hello.server_name.empty() ? TlsFlight::no_sni : TlsFlight::sni;
+}
+
+}  // namespace
+
 FirstFlight::Progress FirstFlight::read(ByteView received) {
   assert(!received.empty() || keeps_bytes());
   if (keeps_bytes()) {
@@ -34,6 +53,7 @@ FirstFlight::Progress FirstFlight::recognise() {
       has_name_ = true;
     }
     if (verdict == Verdict::recognised) alpn_ = hello.alpn;
+    tls_ = judge(verdict, hello);
     if (verdict != Verdict::not_mine) {
       return finish(Protocol::tls, verdict,
                     verdict == Verdict::recognised ? hello.length : tls_reader_.announced_length());

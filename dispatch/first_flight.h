@@ -13,6 +13,7 @@
 #include "core/tls_hello.h"
 #include "core/verdict.h"
 #include "dispatch/config.h"
+#include "dispatch/tls_flight.h"
 
 namespace portshare {
 
@@ -47,6 +48,8 @@ class FirstFlight {
 
   /// Who claims the bytes, also while incomplete or malformed; `any` if nobody does.
   [[nodiscard]] Protocol protocol() const { return protocol_; }
+  /// How far the ClientHello was understood; `none` unless protocol() is tls.
+  [[nodiscard]] TlsFlight tls() const { return protocol_ == Protocol::tls ? tls_ : TlsFlight::none; }
   /// The head of a complete HTTP/1 request. Its views point into bytes().
   [[nodiscard]] const HttpHead& http_head() const { return http_head_; }
   /// Fills what the client said into `query`: protocol, name and ALPN. Views into this object and bytes().
@@ -66,6 +69,7 @@ class FirstFlight {
   TlsHelloReader tls_reader_;
   HttpHeadReader http_reader_;
   HttpHead http_head_;
+  TlsFlight tls_ = TlsFlight::none;
   bool has_name_ = false;
   HostName name_;
   ByteView alpn_;

@@ -118,8 +118,8 @@ struct ListenerTarget {
       settings.not_supported_yet(setting);
   }
 
-  void check_unsupported_count(const Setting& setting) const {
-    if (settings.integer(setting, connection_counts).value_or(0) != 0) settings.not_supported_yet(setting);
+  void read_count(const Setting& setting, std::uint32_t& count) const {
+    if (const auto value = settings.integer(setting, connection_counts)) count = *value;
   }
 
   void read_duration(const Setting& setting, std::chrono::milliseconds& duration) const {
@@ -172,12 +172,18 @@ constexpr std::array listener_keys{
           target.read_duration(setting, target.listener.idle_timeout);
         }},
     Key{"max_connections",
-        [](ListenerTarget& target, const Setting& setting) { target.check_unsupported_count(setting); }},
+        [](ListenerTarget& target, const Setting& setting) {
+          target.read_count(setting, target.listener.max_connections);
+        }},
     Key{"max_connections_per_source",
-        [](ListenerTarget& target, const Setting& setting) { target.check_unsupported_count(setting); }},
+        [](ListenerTarget& target, const Setting& setting) {
+          target.read_count(setting, target.listener.source_limits.max_open);
+        }},
     Key{"new_connections_per_source",
         [](ListenerTarget& target, const Setting& setting) {
-          if (target.settings.rate(setting).value_or(0) != 0) target.settings.not_supported_yet(setting);
+          if (const auto rate = target.settings.rate(setting)) {
+            target.listener.source_limits.new_connections = *rate;
+          }
         }},
 };
 

@@ -15,7 +15,12 @@ namespace portshare {
 
 struct Server {
   SocketAddress address;
-  std::string text;  ///< for the access log
+  std::string text;              ///< for the access log
+  std::uint32_t configured = 0;  ///< index into BackendConfig::servers
+  /// A connect to it may end at this very program: at the connecting socket itself, where nobody listens on a
+  /// port from which connections go out (RFC 9293, 3.5: simultaneous open), or at a listener of ours.
+  bool may_be_ourselves = false;
+  bool leads_back_if_local = false;  ///< at a listener, once the address is this host's; see LoopFinder
 };
 
 /// Looks a host name up; the error is a sentence. May block.
@@ -31,6 +36,8 @@ class ServerPool {
 
   /// The servers of a backend, by its index in the configuration: at least one.
   [[nodiscard]] const std::vector<Server>& servers(std::uint32_t backend) const { return backends_[backend]; }
+  /// Before workers share the pool.
+  [[nodiscard]] std::vector<Server>& servers_to_mark(std::uint32_t backend) { return backends_[backend]; }
   [[nodiscard]] std::size_t backend_count() const { return backends_.size(); }
 
  private:

@@ -117,9 +117,10 @@ void Session::server_received(Op& op) {
       return close_when_quiet();
     case State::closing:
       return closed();
+    case State::connecting:
+      return connect_failed(Status::refused);  // closed, because it was ourselves
     case State::proxy_header:
     case State::first_flight:
-    case State::connecting:
     case State::relaying:
       std::abort();
   }
@@ -195,13 +196,6 @@ void Session::begin() {
   loop().receive(client_receive_, client_);
 }
 
-/// Whether the client may be served at all. Otherwise the session ends.
-bool Session::admit() {
-  if (!source_ || listener().admits(source_->address)) return true;
-  terminate(Outcome::denied, CloseMode::reset);
-  return false;
-}
-
 /// Once for all that comes before the route.
 void Session::watch_first_flight() {
   if (timer_.is_armed() || listener().first_flight_timeout <= milliseconds{0}) return;
@@ -234,6 +228,7 @@ void Session::recognise(ByteView received) {
   if (!first_flight_) first_flight_ = worker_.first_flights().make(listener());
   const FirstFlight::Progress progress = first_flight_->read(received);
   protocol_ = first_flight_->protocol();
+  tls_ = first_flight_->tls();
   knows_protocol_ = protocol_ != Protocol::any || progress == FirstFlight::Progress::complete;
   switch (progress) {
     case FirstFlight::Progress::need_more:
@@ -253,7 +248,7 @@ void Session::recognise(ByteView received) {
 }
 
 void Session::first_flight_timed_out() {
-  if (first_flight_) return refuse(Outcome::timeout);
+  if (first_flight_ || refused_as_) return refuse(Outcome::timeout);
   if (!listener().silent_backend) return terminate(Outcome::timeout, CloseMode::orderly);
   goes_to_silent_ = true;
   loop().cancel(client_receive_);
@@ -282,6 +277,10 @@ void Session::route() {
 }
 
 std::optional<std::uint32_t> Session::find_backend(const RouteQuery& query) {
+  if (refused_as_) {
+    refuse(*refused_as_);
+    return std::nullopt;
+  }
   const Route* route = worker_.config().routes.find(listener_, query);
   if (route) route_line_ = route->line;
   if (route && route->backend != RouteRule::reject) return route->backend;
@@ -302,6 +301,7 @@ void Session::remember_names(const RouteQuery& query) {
 // --- Connecting ---
 
 void Session::connect_to(std::uint32_t backend) {
+  assert(!refused_as_);
   const auto server_count = static_cast<std::uint32_t>(worker_.servers().servers(backend).size());
   backend_ = backend;
   server_index_ = worker_.next_server(backend);
@@ -319,6 +319,9 @@ void Session::connect_next() {
 
 void Session::connected(Op& op) {
   if (!op.succeeded()) return connect_failed(op.status);
+  if (is_connected_to_ourselves()) {
+    return loop().close(server_receive_, std::exchange(server_, Socket::none), CloseMode::reset);
+  }
   connect_time_ = loop().now() - connect_started_;
   if (announcement_) return announce();
   start_relay();
@@ -454,6 +457,7 @@ void Session::drain() {
 // --- Refusals ---
 
 void Session::refuse(Outcome outcome) {
+  outcome = refused_as_.value_or(outcome);
   const Refusal refusal = refusal_for(protocol_, outcome);
   if (refusal.reset) return terminate(outcome, CloseMode::reset);
   // A client that was too slow is not waited for any longer. The others, which may still be sending, are to
@@ -499,7 +503,9 @@ void Session::linger() {
 void Session::terminate(Outcome outcome, CloseMode mode) {
   if (is_ending()) return;
   // A refusal has its outcome already, however the waiting for the client ends.
-  if (state_ != State::answering && state_ != State::lingering) outcome_ = outcome;
+  if (state_ != State::answering && state_ != State::lingering) {
+    outcome_ = refused_as_.value_or(outcome);
+  }
   close_mode_ = mode;
   if (server_close_mode_ == CloseMode::orderly) server_close_mode_ = mode;
   state_ = State::terminating;
@@ -521,6 +527,7 @@ void Session::close_when_quiet() {
   upstream_.release(loop());
   downstream_.release(loop());
   if (exchange_) worker_.exchanges().release(std::exchange(exchange_, nullptr));
+  place_ = {};  // before the client can know: it may come again at once
   if (server_ != Socket::none) loop().close(server_receive_, server_, server_close_mode_);
   loop().close(client_receive_, client_, close_mode_);
 }
@@ -557,6 +564,7 @@ void Session::log() {
   if (destination_) record.destination = *destination_;
   record.protocol = protocol_;
   record.knows_protocol = knows_protocol_;
+  record.tls = tls_;
   record.outcome = outcome_;
   record.route_line = route_line_;
   record.backend = backend_;

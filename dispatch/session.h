@@ -10,6 +10,7 @@
 #include "core/protocol.h"
 #include "core/timer_wheel.h"
 #include "dispatch/access_record.h"
+#include "dispatch/admission.h"
 #include "dispatch/announcement.h"
 #include "dispatch/config.h"
 #include "dispatch/first_flight.h"
@@ -75,7 +76,12 @@ class Session {
   void timer_fired();
 
   void begin();
-  bool admit();
+  /// Allow, deny and the limits of the listener, for the source as it is known now: session_admission.cpp.
+  /// False: the session ends. After true it may still be `refused_as` something, and goes on only to learn in
+  /// which language the client is to be told so.
+  [[nodiscard]] bool admit();
+  /// The limits alone; without a source, while it is still to be learnt, those of the listener as a whole.
+  [[nodiscard]] bool take_place(const std::optional<IpAddress>& source);
   void watch_first_flight();
   void read_first_flight(Op& op);
   void first_receive_failed(Status status);
@@ -90,6 +96,7 @@ class Session {
   void connect_next();
   void connected(Op& op);
   void connect_failed(Status status);
+  [[nodiscard]] bool is_connected_to_ourselves();
   void start_relay();
   void watch_idleness();
   void resume_both();
@@ -159,12 +166,15 @@ class Session {
   CloseMode close_mode_ = CloseMode::orderly;
   CloseMode server_close_mode_ = CloseMode::orderly;  // reset: also where the client's side ends in order
   Protocol protocol_ = Protocol::any;
+  TlsFlight tls_ = TlsFlight::none;
   bool knows_protocol_ = false;
   bool client_ended_ = false;
   bool goes_to_silent_ = false;
   bool is_record_open_ = true;  // something has happened that the access log does not know yet
   std::optional<Outcome>
       failed_;  // one side is gone; what it had sent before is still being carried to the other
+  std::optional<Outcome> refused_as_;  // over a limit: never routed, whatever the client sends
+  AdmissionPlace place_;
 
   Socket client_;
   Socket server_ = Socket::none;

@@ -32,6 +32,7 @@ void Session::await_proxy_header() {
   const bool is_trusted = !source_ || listener().trusts(source_->address);
   if (is_trusted) {
     state_ = State::proxy_header;
+    if (!take_place(std::nullopt)) return;
     watch_first_flight();
     return loop().receive(client_receive_, client_);
   }
@@ -112,7 +113,9 @@ void Session::proxy_header_timed_out() {
 
 void Session::stayed_silent() {
   if (!listener().silent_backend) return begin();
-  if (admit()) go_to_silent_backend();
+  if (!admit()) return;
+  if (refused_as_) return refuse(Outcome::timeout);
+  go_to_silent_backend();
 }
 
 // --- Out ---

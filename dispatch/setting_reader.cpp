@@ -98,7 +98,7 @@ std::optional<std::uint64_t> SettingReader::size(const Setting& setting, Range<s
   return bytes;
 }
 
-std::optional<std::uint64_t> SettingReader::rate(const Setting& setting) const {
+std::optional<Rate> SettingReader::rate(const Setting& setting) const {
   const auto word = text(setting);
   if (!word) return std::nullopt;
   const auto value = parse_rate(*word);

@@ -10,6 +10,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "core/source_table.h"
 #include "dispatch/diagnostics.h"
 #include "dispatch/suggestion.h"
 #include "dispatch/toml_document.h"
@@ -56,7 +57,7 @@ class SettingReader {
   std::optional<std::uint32_t> integer(const Setting& setting, Range<std::uint32_t> range) const;
   std::optional<std::chrono::milliseconds> duration(const Setting& setting, DurationRange range) const;
   std::optional<std::uint64_t> size(const Setting& setting, Range<std::uint64_t> range) const;
-  std::optional<std::uint64_t> rate(const Setting& setting) const;
+  std::optional<Rate> rate(const Setting& setting) const;
   const toml::table* table(const Setting& setting) const;
 
   template <typename Value>

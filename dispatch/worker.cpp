@@ -14,6 +14,8 @@ namespace {
 // none of our sessions' ends tells us.
 constexpr std::chrono::milliseconds retry_accept_after{100};
 
+constexpr std::chrono::seconds loop_report_interval{10};
+
 /// How many accepts each socket keeps in flight. Where there is room for few sessions, few, because the
 /// connections that they take while accepting pauses must find room, too.
 std::size_t accepts_per_socket(std::size_t max_sessions, std::size_t sockets) {
@@ -31,15 +33,16 @@ Worker::Worker(Loop& loop, const Config& config, const ServerPool& servers,
       options_(std::move(options)),
       round_robin_(servers, options_.index),
       resume_timer_([](void* worker) { static_cast<Worker*>(worker)->resume_accepting(); }, this) {
+  assert(options_.admission || std::ranges::none_of(config.listeners, &ListenerConfig::has_limits));
   const bool announces = std::ranges::any_of(config.backends, [](const BackendConfig& backend) {
     return backend.proxy_header != ProxyHeaderVersion::off;
   });
   const bool names_clients = announces || std::ranges::any_of(config.backends, &BackendConfig::forwarded);
   for (const ListenerConfig& listener : config.listeners) {
-    const bool has_access_rules =
-        !listener.allow.empty() || !listener.deny.empty() || !listener.trusted.empty();
+    const bool has_source_rules = !listener.allow.empty() || !listener.deny.empty() ||
+                                  !listener.trusted.empty() || listener.source_limits.any();
     needs_.push_back(
-        {.source = logs_access() || names_clients || has_access_rules || listener.routes_look_at_source,
+        {.source = logs_access() || names_clients || has_source_rules || listener.routes_look_at_source,
          .destination = logs_access() || announces || listener.routes_look_at_destination});
   }
   const std::size_t accepts = accepts_per_socket(options_.max_sessions, sockets.size());
@@ -146,6 +149,16 @@ void Worker::check_drained() {
     return;
   if (stopped_accepting_) std::exchange(stopped_accepting_, nullptr)();
   if (drained_ && session_count() == 0) std::exchange(drained_, nullptr)();
+}
+
+void Worker::report_loop(std::uint32_t backend, const Server& server) {
+  if (loop_.now() < next_loop_report_) return;
+  next_loop_report_ = loop_.now() + loop_report_interval;
+  spdlog::error(
+      "worker {}: backend '{}': server {} leads back to portshare: the address is this host's now; "
+      "connections "
+      "to it count as refused",
+      options_.index, config_.backends[backend].name, server.text);
 }
 
 void Worker::log(const AccessRecord& record, std::string_view name, std::string_view alpn) {

@@ -11,6 +11,7 @@
 #include "core/pool.h"
 #include "dispatch/acceptor.h"
 #include "dispatch/access_log.h"
+#include "dispatch/admission.h"
 #include "dispatch/announcement.h"
 #include "dispatch/config.h"
 #include "dispatch/first_flight.h"
@@ -33,6 +34,7 @@ struct WorkerOptions {
       SIZE_MAX;  ///< accepting pauses there, so that descriptors are left for the servers' side
   AccessLogRing* access_log = nullptr;  ///< null: no access log
   std::function<void()> notify_log;     ///< called after a record was pushed; may be empty
+  Admission* admission = nullptr;       ///< shared with the other workers; null: no listener has a limit
 };
 
 /// Everything here belongs to the thread that runs the loop. Config, servers and loop must outlive the
@@ -74,6 +76,12 @@ class Worker {
   /// Whether a listener's connections have to be asked for their addresses, which are system calls.
   [[nodiscard]] bool needs_source(std::uint32_t listener) const { return needs_[listener].source; }
   [[nodiscard]] bool needs_destination(std::uint32_t listener) const { return needs_[listener].destination; }
+  /// Null: the listener has no limits.
+  [[nodiscard]] ListenerAdmission* admission(std::uint32_t listener) const {
+    return options_.admission ? options_.admission->of(listener) : nullptr;
+  }
+  /// A connect has come back to this program. Says so now and then.
+  void report_loop(std::uint32_t backend, const Server& server);
   void log(const AccessRecord& record, std::string_view name, std::string_view alpn);
   /// The session is gone after this.
   void finished(Session& session);
@@ -101,6 +109,7 @@ class Worker {
   Session* first_session_ = nullptr;
   Timer resume_timer_;
   std::size_t pause_at_;  // sessions; the accepts in flight at that moment fill max_sessions at most
+  std::chrono::microseconds next_loop_report_{0};
   bool paused_ = false;
   bool draining_ = false;
   bool terminating_ = false;

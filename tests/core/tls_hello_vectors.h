@@ -144,6 +144,15 @@ inline void add_legal_tls_vectors(std::vector<TlsVector>& vectors) {
                                   .build(),
                      .server_name = "outer.example",
                      .has_encrypted_client_hello = true});
+  vectors.push_back({.name = "an encrypted ClientHello without an outer name",
+                     .bytes = ClientHelloBuilder().add_extension(0xfe0d, Bytes{0, 0, 1}).build(),
+                     .has_encrypted_client_hello = true});
+  // What a client-facing server forwards in split mode (RFC 9849, 7.1), and what is no ECHClientHello at all.
+  for (const Bytes& body : {Bytes{1}, Bytes{2, 0, 1}, Bytes{}}) {
+    add("an encrypted_client_hello extension of " + std::to_string(body.size()) + " bytes that is not outer",
+        ClientHelloBuilder().add_server_name("inner.example").add_extension(0xfe0d, body).build(),
+        "inner.example");
+  }
   const Bytes followers[] = {{0x14, 3, 3, 0, 1, 1}, {0x17, 3, 3, 0, 2, 9, 9}, {0x16, 3, 1, 0, 0}, {0}};
   for (const Bytes& follower : followers) {
     vectors.push_back(

@@ -40,6 +40,7 @@ TEST(ConfigReader, SmallestConfigGetsAllDefaults) {
   EXPECT_EQ(listener.default_backend, 0U);
   EXPECT_EQ(listener.silent_backend, std::nullopt);
   EXPECT_EQ(listener.first_flight_limit, 65536U);
+  EXPECT_FALSE(listener.has_limits());
   ASSERT_THAT(config.backends, SizeIs(1));
   EXPECT_EQ(config.backends[0].connect_timeout, 3s);
   EXPECT_EQ(config.backends[0].retries, 2U);
@@ -62,6 +63,9 @@ deny = ["198.51.100.0/24"]
 first_flight_timeout = "1s"
 first_flight_limit = "2KiB"
 idle_timeout = "0s"
+max_connections = 10000
+max_connections_per_source = 20
+new_connections_per_source = "30/m"
 [[route]]
 listener = ["web"]
 destination = ["192.0.2.20", "198.51.100.0/24", "192.0.2.21:8443", "[2001:db8::1]:80"]
@@ -99,13 +103,17 @@ servers = ["localhost:22"]
   EXPECT_EQ(listener.first_flight_timeout, 1s);
   EXPECT_EQ(listener.first_flight_limit, 2048U);
   EXPECT_EQ(listener.idle_timeout, 0s);
+  EXPECT_EQ(listener.max_connections, 10'000U);
+  EXPECT_EQ(listener.source_limits.max_open, 20U);
+  EXPECT_EQ(listener.source_limits.new_connections, (Rate{.count = 30, .period = 60s}));
+  EXPECT_TRUE(listener.has_limits());
   EXPECT_TRUE(listener.admits(*IpAddress::parse("192.0.2.1")));
   EXPECT_FALSE(listener.admits(*IpAddress::parse("198.51.100.7")));
   EXPECT_FALSE(listener.admits(*IpAddress::parse("2001:db8::1")));
 
   ASSERT_THAT(config.rules, SizeIs(2));
   const RouteRule& rule = config.rules[0];
-  EXPECT_EQ(rule.line, 17U);
+  EXPECT_EQ(rule.line, 20U);
   EXPECT_THAT(rule.listeners, ElementsAre(0U));
   ASSERT_THAT(rule.destinations, SizeIs(4));
   EXPECT_EQ(rule.destinations[1].prefix.to_string(), "198.51.100.0/24");
@@ -126,7 +134,7 @@ servers = ["localhost:22"]
   EXPECT_EQ(servers[1].host, "app.internal");
   EXPECT_EQ(servers[1].port, 8001);
   EXPECT_EQ(servers[1].text, "App.internal.:8001");
-  EXPECT_EQ(servers[1].line, 28U);
+  EXPECT_EQ(servers[1].position.line, 31U);
   EXPECT_EQ(servers[2].address->to_string(), "unix:/run/b.sock");
   EXPECT_EQ(servers[3].address->to_string(), "[::1]:8002");
 }
@@ -297,6 +305,21 @@ TEST(ConfigReader, ListenerValues) {
   EXPECT_THAT(faults("first_flight_limit = 1048577"),
               ElementsAre("4:22: error: 'first_flight_limit' is 1048577B; it must be 1KiB to 1MiB"));
   EXPECT_THAT(faults("first_flight_limit = 4096"), IsEmpty());
+  EXPECT_THAT(faults("max_connections = -1"),
+              ElementsAre("4:19: error: 'max_connections' is -1; it must be 0 to 4294967295"));
+  EXPECT_THAT(faults("max_connections_per_source = \"9\""),
+              ElementsAre("4:30: error: 'max_connections_per_source' must be an integer, not a string"));
+  EXPECT_THAT(faults("max_conections = 9"), ElementsAre(HasSubstr("did you mean 'max_connections'")));
+  EXPECT_THAT(faults("new_connections_per_source = 100"),
+              ElementsAre("4:30: error: 'new_connections_per_source' must be a string, not an integer"));
+  EXPECT_THAT(
+      faults("new_connections_per_source = \"100/day\""),
+      ElementsAre("4:30: error: 'new_connections_per_source' is no rate: '100/day'; write a whole number "
+                  "per second, minute or hour, such as \"100/s\", \"10/m\" or \"5/h\""));
+  EXPECT_THAT(
+      faults("new_connections_per_source = \"1000001/m\""),
+      ElementsAre("4:30: error: 'new_connections_per_source' is too high: '1000001/m'; the highest rate is "
+                  "1000000/m, and 0/m is no limit"));
   EXPECT_THAT(faults("idle_timeout = \"\""), ElementsAre("4:16: error: 'idle_timeout' must not be empty"));
 }
 

@@ -33,9 +33,13 @@ TEST(ConfigValues, Sizes) {
 }
 
 TEST(ConfigValues, Rates) {
-  EXPECT_EQ(parse_rate("100/s"), 100U);
-  EXPECT_EQ(parse_rate("0/s"), 0U);
-  for (const char* text : {"", "100", "/s", "100/m", "4294967296/s"}) {
+  EXPECT_EQ(parse_rate("100/s"), (Rate{.count = 100, .period = 1s}));
+  EXPECT_EQ(parse_rate("10/m"), (Rate{.count = 10, .period = 1min}));
+  EXPECT_EQ(parse_rate("5/h"), (Rate{.count = 5, .period = 1h}));
+  EXPECT_EQ(parse_rate("1000000/s"), (Rate{.count = 1'000'000, .period = 1s}));
+  EXPECT_EQ(parse_rate("0/s")->count, 0U);
+  for (const char* text : {"", "100", "/s", "100/d", "100/sec", "100 /s", "-1/s", "1.5/s", "1000001/s",
+                           "4294967296/s", "99999999999999999999/s"}) {
     EXPECT_FALSE(parse_rate(text).has_value()) << text;
   }
 }

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "dispatch/access_log.h"
+#include "dispatch/admission.h"
 #include "dispatch/config.h"
 #include "dispatch/server_pool.h"
 #include "dispatch/worker.h"
@@ -48,6 +49,7 @@ class DispatchWorld {
                 const ServerScripts& scripts, std::size_t max_sessions = SIZE_MAX)
       : config_(std::move(config)),
         pool_(*ServerPool::resolve(config_, [](const std::string&) { return std::vector<IpAddress>{}; })),
+        admission_(config_, {seed, ~seed}),
         world_(seed, faults),
         random_(seed ^ 0xd15) {
     for (std::size_t backend = 0; backend < config_.backends.size(); ++backend) {
@@ -61,6 +63,7 @@ class DispatchWorld {
     WorkerOptions options;
     options.max_sessions = max_sessions;
     options.access_log = &log_;
+    options.admission = &admission_;
     worker_ = std::make_unique<Worker>(world_.loop, config_, pool_,
                                        std::vector<ListeningSocket>{{0, listener_}}, std::move(options));
     for (const auto& [place, server] : servers_) server->start();
@@ -105,6 +108,8 @@ class DispatchWorld {
 
   SimulatedWorld& world() { return world_; }
   Worker& worker() { return *worker_; }
+  /// Of the one listener; null if it has no limit.
+  ListenerAdmission* admission() { return admission_.of(0); }
   const Config& config() const { return config_; }
   std::deque<ScriptedClient>& clients() { return clients_; }
   ScriptedServer& server(std::size_t backend, std::size_t server) { return *servers_.at({backend, server}); }
@@ -121,6 +126,7 @@ class DispatchWorld {
 
   Config config_;
   ServerPool pool_;
+  Admission admission_;
   SimulatedWorld world_;
   Random random_;
   AccessLogRing log_;

@@ -1,5 +1,6 @@
 """Each file in conf/ is valid as it stands, and does what its comment says."""
 
+import contextlib
 import re
 
 import pytest
@@ -187,10 +188,33 @@ def behind_a_proxy(example):
     assert example.is_refused(port, proxy_header.v2() + shop, source="127.0.1.1") == b""
 
 
+def limits(example):
+    port = example.bind("*:80")
+    for old, new in (("198.51.100.0/24", "127.7.0.0/16"), ("= 100 ", "= 3 "), ("20/s", "4/h"), ('"2s"', '"1s"')):
+        example.replace(old, new)
+    example.server("127.0.0.1:8080")
+    example.run()
+    with contextlib.ExitStack() as stack:
+        for _ in range(3):
+            client = stack.enter_context(connect(port, source="127.0.0.8"))
+            client.sendall(request("www.example.com"))
+            stack.enter_context(accept(example.servers["127.0.0.1:8080"]))
+        answer = example.is_refused(port, request("www.example.com"), source="127.0.0.8")
+        assert answer.startswith(b"HTTP/1.1 429 "), "three at a time"
+        for _ in range(4):
+            example.goes_to(port, request("www.example.com"), "127.0.0.1:8080", source="127.0.0.9")
+        answer = example.is_refused(port, request("www.example.com"), source="127.0.0.9")
+        assert answer.startswith(b"HTTP/1.1 429 "), "four an hour"
+        assert example.is_refused(port, b"", source="127.7.1.1") == b""
+        assert example.is_refused(port, b"GET / HTTP/1.1\r\n", source="127.0.0.10").startswith(b"HTTP/1.1 408 ")
+        long_head = b"GET /" + b"x" * 17_000
+        assert example.is_refused(port, long_head, source="127.0.0.11").startswith(b"HTTP/1.1 431 ")
+
+
 USES = {"web.toml": web, "tls.toml": tls, "by-address.toml": by_address, "ssh-and-https.toml": ssh_and_https,
         "unix-sockets.toml": unix_sockets, "catch-all.toml": catch_all, "several-servers.toml": several_servers,
         "inside-and-outside.toml": inside_and_outside, "forwarded.toml": forwarded,
-        "proxy-protocol.toml": behind_a_proxy}
+        "proxy-protocol.toml": behind_a_proxy, "limits.toml": limits}
 
 
 def test_every_example_is_tried():

@@ -9,7 +9,7 @@ from harness.process import Process
 from harness.sockets import accept, connect, exchange, free_port, receive_exactly
 from harness.tls import client_hello
 
-FIELDS = ("time listener client destination protocol name alpn route backend server lane bytes_in bytes_out "
+FIELDS = ("time listener client destination protocol tls name alpn route backend server lane bytes_in bytes_out "
           "first_flight_ms connect_ms duration_ms outcome").split()
 
 
