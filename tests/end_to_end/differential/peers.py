@@ -5,7 +5,7 @@ import socket
 import threading
 
 from harness.http import Messages, response
-from harness.sockets import accept, connect, free_port, read_to_end
+from harness.sockets import accept, connect, free_port, read_to_end, receive_exactly
 from harness.waiting import PATIENCE_SECONDS
 
 NAMES = ("alpha", "beta")  # alpha.test and beta.test; "default" gets the TLS clients for whom there is no other route
@@ -105,6 +105,25 @@ stream {{
 }}""", modules=("ngx_stream_module",))
 
 
+def nginx_for_h2(workshop):
+    """It has no HTTP/2 towards other servers, so it answers by itself."""
+    return workshop.nginx_with("h2", f"""
+http {{
+  access_log off;
+  TEMPORARY
+  client_header_timeout {WAIT};
+  server {{
+    listen ADDRESS http2 default_server;
+    return 421;
+  }}
+  server {{
+    listen ADDRESS http2;
+    server_name alpha.test;
+    return 200 "alpha";
+  }}
+}}""")
+
+
 def portshare_for(workshop, protocol, servers, default=""):
     port = free_port()
     workshop.portshare(f"""
@@ -117,7 +136,7 @@ first_flight_timeout = "{WAIT}"
 [[route]]
 name = ["{name}.test"]
 to = "{name}"
-""" for name in NAMES) + "".join(f'[backend.{name}]\nservers = ["{server.address}"]\n'
+""" for name in NAMES if name in servers) + "".join(f'[backend.{name}]\nservers = ["{server.address}"]\n'
                                  for name, server in servers.items()))
     return port
 
@@ -159,6 +178,35 @@ def ask_tls(port, data):
     except TimeoutError:
         return f"no end in {PATIENCE_SECONDS:.0f} s"
     return answer.decode() if answer in (b"alpha", b"beta", b"default") else "refused"
+
+
+def h2_answer(connection):
+    """What an HTTP/2 client was told first: "alpha" for a response of 200, "no route" for 421, or "refused": any other
+    response, a reset of the stream, the end of the connection."""
+    headers, rst_stream, goaway = 1, 3, 7
+    while True:
+        try:
+            head = receive_exactly(connection, 9)
+            payload = receive_exactly(connection, int.from_bytes(head[:3], "big"))
+        except (AssertionError, ConnectionResetError):
+            return "refused"
+        if head[3] in (rst_stream, goaway):
+            return "refused"
+        if head[3] == headers:
+            status_200 = b"\x88"  # in the static table (RFC 7541, appendix A), in which 421 is not
+            return "alpha" if payload.startswith(status_200) else "no route" if b"421" in payload else "refused"
+
+
+def ask_h2(port, data):
+    try:
+        with connect(port) as client:
+            try:
+                client.sendall(data)
+            except (ConnectionResetError, BrokenPipeError):
+                pass  # the answer may be there all the same
+            return h2_answer(client)
+    except TimeoutError:
+        return f"no answer in {PATIENCE_SECONDS:.0f} s"
 
 
 def ask_all(ask, ports, shapes):

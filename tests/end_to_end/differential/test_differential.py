@@ -4,28 +4,28 @@ import re
 
 import pytest
 
+from differential.h2_shapes import SHAPES as H2_SHAPES
 from differential.http_shapes import FOLLOWER
 from differential.http_shapes import SHAPES as HTTP_SHAPES
-from differential.peers import (NAMES, Server, ask_all, ask_http, ask_tls, nginx_for_http, nginx_for_tls, portshare_for,
-                                serve_http, serve_tls)
+from differential.peers import (NAMES, Server, ask_all, ask_h2, ask_http, ask_tls, nginx_for_h2, nginx_for_http,
+                                nginx_for_tls, portshare_for, serve_http, serve_tls)
 from differential.tls_shapes import SHAPES as TLS_SHAPES
 from harness.portshare import ROOT
 
 
 def documented(heading):
-    """{shape: (portshare, peer)} of the table under a heading that begins like this."""
+    """{shape: {peer: answer}} of the table under a heading that begins like this."""
     section = re.search(rf"^## {heading}.*?\n(.*?)(?=^## |\Z)", (ROOT / "docs/differences.md").read_text(), re.M | re.S)[1]
-    rows = [tuple(cell.strip() for cell in line.strip("|").split("|")) for line in section.splitlines()
-            if line.startswith("| ")][1:]
-    assert all(len(row) == 4 and row[3] for row in rows), "a row without its reason"
+    peers, *rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in section.splitlines()
+                    if line.startswith("| ")]
+    assert all(len(row) == len(peers) and row[-1] for row in rows), "a row without its reason"
     shapes = [row[0] for row in rows]
     assert len(set(shapes)) == len(shapes), "a shape stands there twice"
-    return {shape: (ours, theirs) for shape, ours, theirs, _ in rows}
+    return {row[0]: dict(zip(peers[1:-1], row[1:-1])) for row in rows}
 
 
 def differences(answers):
-    return {shape: (answer["portshare"], answer["nginx"]) for shape, answer in answers.items()
-            if answer["portshare"] != answer["nginx"]}
+    return {shape: answer for shape, answer in answers.items() if len(set(answer.values())) > 1}
 
 
 def port_of(application):
@@ -48,6 +48,15 @@ def tls_answers(module_workshop):
     return ask_all(ask_tls, ports, TLS_SHAPES)
 
 
+@pytest.fixture(scope="module")
+def h2_answers(module_workshop):
+    # Behind portshare is the more lenient of its peers, so that what is refused there was refused by portshare.
+    nginx = nginx_for_h2(module_workshop)
+    ports = {"portshare": portshare_for(module_workshop, "http", {"alpha": nginx}), "nginx": port_of(nginx),
+             "nghttpd": port_of(module_workshop.nghttpd("alpha"))}
+    return ask_all(ask_h2, ports, H2_SHAPES)
+
+
 @pytest.mark.smoke
 def test_http_1_differs_from_nginx_only_where_it_is_said(http_answers):
     assert differences(http_answers) == documented("HTTP/1,")
@@ -58,7 +67,12 @@ def test_tls_differs_from_nginx_only_where_it_is_said(tls_answers):
     assert differences(tls_answers) == documented("TLS,")
 
 
-def test_the_peers_have_seen_what_they_were_meant_to(http_answers, tls_answers):
+@pytest.mark.smoke
+def test_http_2_differs_from_nginx_and_nghttpd_only_where_it_is_said(h2_answers):
+    assert differences(h2_answers) == documented("HTTP/2 ")
+
+
+def test_the_peers_have_seen_what_they_were_meant_to(http_answers, tls_answers, h2_answers):
     """Otherwise agreement would say nothing."""
     for shape, expected in (("plain", "alpha, beta"), ("chunked", "alpha, beta"), ("Connection: close", "alpha"),
                             ("unknown Host", "no route"), ("Content-Length before chunked", "refused"),
@@ -67,6 +81,9 @@ def test_the_peers_have_seen_what_they_were_meant_to(http_answers, tls_answers):
     for shape, expected in (("plain", "alpha"), ("for the other name", "beta"), ("for an unknown name", "default"),
                             ("no server_name", "default"), ("records of 1 byte", "alpha"), ("truncated", "refused")):
         assert tls_answers[shape] == {"portshare": expected, "nginx": expected}, shape
+    for shape, expected in (("plain", "alpha"), ("unknown frame", "alpha"), ("Host for :authority", "alpha"),
+                            ("index 0", "refused"), ("HEADERS on stream 0", "refused")):
+        assert set(h2_answers[shape].values()) == {expected}, shape
 
 
 def test_nothing_odd_takes_another_way_than_its_name_says(http_answers, tls_answers):
