@@ -35,7 +35,8 @@ struct H2FrameHeader {
   std::uint32_t payload_length = 0;  ///< 24 bits
   H2FrameType type = H2FrameType::data;
   std::uint8_t flags = 0;
-  std::uint32_t stream = 0;  ///< 31 bits
+  std::uint32_t stream = 0;   ///< 31 bits
+  bool reserved_bit = false;  ///< in front of them: without a meaning, and passed on as it came
 
   [[nodiscard]] bool has(std::uint8_t flag) const { return (flags & flag) != 0; }
 
@@ -49,7 +50,8 @@ struct H2FrameHeader {
       cursor = bookmark;
       return std::nullopt;
     }
-    return H2FrameHeader{*payload_length, static_cast<H2FrameType>(*type), *flags, *stream & 0x7fffffffU};
+    return H2FrameHeader{*payload_length, static_cast<H2FrameType>(*type), *flags, *stream & 0x7fffffffU,
+                         *stream > 0x7fffffffU};
   }
 
   [[nodiscard]] constexpr std::array<std::uint8_t, length> bytes() const {
@@ -61,7 +63,7 @@ struct H2FrameHeader {
             part(payload_length, 0),
             static_cast<std::uint8_t>(type),
             flags,
-            part(stream, 24),
+            part(stream | (reserved_bit ? 0x80000000U : 0), 24),
             part(stream, 16),
             part(stream, 8),
             part(stream, 0)};

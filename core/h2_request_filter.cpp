@@ -28,7 +28,10 @@ void append_frame(std::vector<std::uint8_t>& out, H2FrameType type, std::uint32_
 }  // namespace
 
 H2RequestFilter::H2RequestFilter(HpackDecoder decoder, std::uint32_t first_stream, HeaderFields additions)
-    : decoder_(std::move(decoder)), additions_(std::move(additions)), last_stream_(first_stream) {
+    : decoder_(std::move(decoder)),
+      additions_(std::move(additions)),
+      last_stream_(first_stream),
+      last_forwarded_(first_stream) {
   if (additions_.count() > 0) encoder_.emplace();
 }
 
@@ -157,6 +160,9 @@ H2RequestFilter::Step H2RequestFilter::end_block(std::size_t consumed) {
   if (stream <= last_stream_) {
     if (!are_legal_h2_trailers(fields_)) return {Step::Kind::malformed, consumed};
     if (is_refused(stream)) return {Step::Kind::nothing, consumed};
+    // A stream that the client has skipped is closed (RFC 9113, 5.1.1). The server, which has not seen the
+    // refused ones above it, would take this for a request.
+    if (stream > last_forwarded_) return {Step::Kind::malformed, consumed};
     return {Step::Kind::to_server, consumed, encoder_ ? encoded_block({}) : ByteView(block_frames_)};
   }
   request_ = judge_h2_request(fields_);
@@ -171,6 +177,7 @@ H2RequestFilter::Step H2RequestFilter::end_block(std::size_t consumed) {
 ByteView H2RequestFilter::forward() {
   assert(request_);
   request_.reset();
+  last_forwarded_ = last_stream_;
   return encoder_ ? encoded_block(additions_) : ByteView(block_frames_);
 }
 

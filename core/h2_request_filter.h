@@ -104,6 +104,7 @@ class H2RequestFilter {
   HeaderFields fields_;
   std::optional<H2Request> request_;
   std::uint32_t last_stream_;
+  std::uint32_t last_forwarded_;  ///< the last stream that the server knows
   std::vector<std::uint8_t> out_;
 };
 

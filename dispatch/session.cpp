@@ -22,11 +22,6 @@ constexpr milliseconds answer_timeout{5'000};
 // And how much it may still send meanwhile.
 constexpr std::uint64_t lingering_limit = std::uint64_t{1} << 20;
 
-// Our own shortage is not the server's fault, and asking another server does not help.
-bool is_shortage(Status status) {
-  return status == Status::no_descriptors || status == Status::no_resources;
-}
-
 }  // namespace
 
 Session::Session(Worker& worker, std::uint32_t listener, Socket client)
@@ -90,11 +85,11 @@ void Session::client_sent(Op& op) {
       return answer_sent(op);
     case State::terminating:
       return close_when_quiet();
+    case State::proxy_header:
     case State::first_flight:
     case State::connecting:
     case State::announcing:
       return greeting_sent(op);
-    case State::proxy_header:
     case State::switching:
     case State::lingering:
     case State::closing:
@@ -169,131 +164,6 @@ void Session::timer_fired() {
     case State::closing:
       std::abort();  // the timer was cancelled
   }
-}
-
-// --- First flight ---
-
-void Session::start() {
-  if (worker_.needs_source(listener_)) {
-    source_ = loop().backend().peer_endpoint(client_);
-    // A client that has reset its connection no longer has an address by which it could be refused or routed,
-    // but may have left bytes. On a unix socket neither end has one.
-    if (!source_ && loop().backend().local_endpoint(client_))
-      return terminate(Outcome::client_reset, CloseMode::reset);
-  }
-  if (worker_.needs_destination(listener_)) destination_ = loop().backend().local_endpoint(client_);
-  if (listener().proxy_header != ProxyHeaderPolicy::off) return await_proxy_header();
-  begin();
-}
-
-/// The addresses are known, for good. Some of the client's bytes may have come already.
-void Session::begin() {
-  state_ = State::first_flight;
-  if (!admit()) return;
-  if (!listener().reads_first_flight()) return route();
-  watch_first_flight();
-  if (!first_bytes_.empty()) return recognise(first_flight_ ? ByteView() : first_bytes_);
-  loop().receive(client_receive_, client_);
-}
-
-/// Once for all that comes before the route.
-void Session::watch_first_flight() {
-  if (timer_.is_armed() || listener().first_flight_timeout <= milliseconds{0}) return;
-  loop().arm(timer_, listener().first_flight_timeout);
-}
-
-void Session::read_first_flight(Op& op) {
-  if (!op.succeeded()) {
-    // Cancelled means that the time is over and the silent backend waits for this client.
-    if (goes_to_silent_ && op.status == Status::cancelled) return go_to_silent_backend();
-    return first_receive_failed(op.status);
-  }
-  if (op.count == 0) {
-    client_ended_ = true;
-    if (!first_flight_) return terminate(Outcome::ok, CloseMode::orderly);
-    return refuse(Outcome::malformed);  // what is incomplete now stays so
-  }
-  first_bytes_ = op.received();
-  first_buffer_ = op.take_buffer();
-  if (goes_to_silent_) return go_to_silent_backend();  // it spoke just too late
-  recognise(first_bytes_);
-}
-
-void Session::first_receive_failed(Status status) {
-  terminate(is_shortage(status) ? Outcome::unavailable : Outcome::client_reset, CloseMode::reset);
-}
-
-/// `received` is what the first flight does not have yet of `first_bytes_`.
-void Session::recognise(ByteView received) {
-  if (!first_flight_) first_flight_ = worker_.first_flights().make(listener());
-  const FirstFlight::Progress progress = first_flight_->read(received);
-  protocol_ = first_flight_->protocol();
-  tls_ = first_flight_->tls();
-  knows_protocol_ = protocol_ != Protocol::any || progress == FirstFlight::Progress::complete;
-  switch (progress) {
-    case FirstFlight::Progress::need_more:
-      release_first_buffer();
-      greet_http2();
-      return loop().receive(client_receive_, client_);
-    case FirstFlight::Progress::malformed:
-      return refuse(Outcome::malformed);
-    case FirstFlight::Progress::too_large:
-      return refuse(Outcome::too_large);
-    case FirstFlight::Progress::complete:
-      break;
-  }
-  first_flight_time_ = loop().now() - started_at_;
-  first_bytes_ = first_flight_->bytes();
-  if (first_flight_->keeps_bytes()) release_first_buffer();
-  route();
-}
-
-void Session::first_flight_timed_out() {
-  if (first_flight_ || refused_as_) return refuse(Outcome::timeout);
-  if (!listener().silent_backend) return terminate(Outcome::timeout, CloseMode::orderly);
-  goes_to_silent_ = true;
-  loop().cancel(client_receive_);
-}
-
-void Session::go_to_silent_backend() {
-  prepare_announcement(*listener().silent_backend, {});
-  connect_to(*listener().silent_backend);
-}
-
-void Session::route() {
-  RouteQuery query;
-  query.destination = destination_;
-  if (source_) query.source = source_->address;
-  if (first_flight_) first_flight_->describe(query);
-  const bool is_http2 = first_flight_ && first_flight_->is_http2();
-  if (protocol_ == Protocol::http && !is_http2) {
-    assert(first_flight_);  // which recognised it
-    exchange_ = worker_.exchanges().make(listener().first_flight_limit);
-    exchange_->requests.take_head(first_flight_->http_head());
-  }
-  if (worker_.logs_access()) remember_names(query);
-  const auto backend = find_backend(query);
-  if (backend && is_http2) begin_http2(*backend);
-  if (backend) prepare_announcement(*backend, query);
-  if (first_buffer_) release_first_flight();  // the buffer has all bytes, and the names are copied
-  if (backend) connect_to(*backend);
-}
-
-std::optional<std::uint32_t> Session::find_backend(const RouteQuery& query) {
-  if (refused_as_) {
-    refuse(*refused_as_);
-    return std::nullopt;
-  }
-  const Route* route = worker_.config().routes.find(listener_, query);
-  if (route) route_line_ = route->line;
-  const auto backend = backend_of(route);
-  if (!backend) refuse(route ? Outcome::rejected : Outcome::no_route);
-  return backend;
-}
-
-std::optional<std::uint32_t> Session::backend_of(const Route* route) const {
-  if (!route) return listener().default_backend;
-  return route->backend == RouteRule::reject ? std::nullopt : std::optional(route->backend);
 }
 
 // --- Connecting ---
@@ -560,6 +430,35 @@ void Session::release_first_bytes() {
   first_bytes_ = {};
   release_first_buffer();
   release_first_flight();
+}
+
+void Session::log() {
+  if (!worker_.logs_access()) return;
+  AccessRecord record = begin_record(loop().now() - started_at_);
+  record.outcome = outcome_;
+  record.route_line = route_line_;
+  record.backend = backend_;
+  record.server = server_index_;
+  record.bytes_in = bytes_in_;
+  record.bytes_out = bytes_out_;
+  record.first_flight = first_flight_time_;
+  record.connect = connect_time_;
+  worker_.log(record, name_, alpn_);
+}
+
+AccessRecord Session::begin_record(microseconds duration) const {
+  AccessRecord record;
+  record.time = std::chrono::system_clock::now() - duration;
+  record.duration = duration;
+  record.listener = listener_;
+  record.has_client = source_.has_value();
+  record.has_destination = destination_.has_value();
+  if (source_) record.client = *source_;
+  if (destination_) record.destination = *destination_;
+  record.protocol = protocol_;
+  record.knows_protocol = knows_protocol_;
+  record.tls = tls_;
+  return record;
 }
 
 }  // namespace portshare

@@ -26,8 +26,8 @@ namespace portshare {
 class Worker;
 
 /// A flat state machine; every transition stands in session.cpp, those between the requests of an HTTP/1
-/// connection in session_http.cpp, what is particular to HTTP/2 in session_http2.cpp, those of the PROXY
-/// protocol in session_proxy.cpp:
+/// connection in session_http.cpp, what is particular to HTTP/2 in session_http2.cpp, what comes before the
+/// route in session_first_flight.cpp and session_admission.cpp, and the PROXY protocol in session_proxy.cpp:
 ///
 ///     [proxy_header ▶] first_flight ──route──▶ connecting ▶ [announcing ▶] relaying ──┐
 ///          │                │                      │             │                    │

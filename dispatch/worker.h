@@ -71,8 +71,8 @@ class Worker {
   [[nodiscard]] std::uint32_t next_server(std::uint32_t backend) { return round_robin_.next(backend); }
   [[nodiscard]] Pool<FirstFlight>& first_flights() { return first_flights_; }
   [[nodiscard]] Pool<HttpExchange>& exchanges() { return exchanges_; }
-  [[nodiscard]] Pool<H2Exchange>& http2_exchanges() { return http2_exchanges_; }
   [[nodiscard]] Pool<Announcement>& announcements() { return announcements_; }
+  [[nodiscard]] Pool<H2Exchange>& http2_exchanges() { return http2_exchanges_; }
   [[nodiscard]] bool is_draining() const { return draining_; }
   [[nodiscard]] bool logs_access() const { return options_.access_log != nullptr; }
   /// Whether a listener's connections have to be asked for their addresses, which are system calls.
@@ -107,8 +107,8 @@ class Worker {
   Pool<Session> sessions_;
   Pool<FirstFlight> first_flights_;
   Pool<HttpExchange> exchanges_;
-  Pool<H2Exchange> http2_exchanges_;
   Pool<Announcement> announcements_;
+  Pool<H2Exchange> http2_exchanges_;
   Session* first_session_ = nullptr;
   Timer resume_timer_;
   std::size_t pause_at_;  // sessions; the accepts in flight at that moment fill max_sessions at most

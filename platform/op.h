@@ -31,6 +31,11 @@ enum class Status : std::uint8_t {
 /// In words that follow "connect: ", for logs.
 std::string_view to_string(Status status);
 
+/// A shortage of our own, which is no peer's fault, and asking another one does not help.
+[[nodiscard]] constexpr bool is_shortage(Status status) {
+  return status == Status::no_descriptors || status == Status::no_resources;
+}
+
 /// How a connection ends for its peer.
 enum class CloseMode : std::uint8_t {
   orderly,  ///< what was sent is delivered, then the end of the stream

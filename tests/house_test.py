@@ -45,6 +45,7 @@ FOLDERS = {
     "tests/platform": (("core", "platform", "tests"), None),
     "tests/dispatch/demo": (("core", "platform", "dispatch", "tests"), TEST_LIBRARIES + ("openssl/",)),
     "tests/backend_conformance": (("core", "platform", "tests"), None),
+    "tests/guard_pages": (("core", "tests"), None),  # pages that nobody may read
 }
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')

@@ -1,6 +1,6 @@
 // Shows an HttpBody the same bytes in different pieces, as a relay would, and follows chunked bodies a second
-// time with a decoder that is slow and plain. Every call gets a heap copy of exactly the bytes that are
-// shown, so AddressSanitizer sees each read behind them.
+// time with a decoder that is slow and plain. Every call gets a copy of exactly the bytes that are shown; see
+// split_reading.h.
 #pragma once
 
 #include <algorithm>
@@ -14,6 +14,7 @@
 
 #include "core/byte_view.h"
 #include "core/http_body.h"
+#include "tests/core/split_reading.h"
 
 namespace portshare::test {
 
@@ -31,15 +32,16 @@ struct BodyAnswer {
 };
 
 /// One body and what arrived of it.
+template <typename Copy = HeapCopy>
 class BodyReading {
  public:
   explicit BodyReading(HttpBody body) : body_(body) {}
 
   const BodyAnswer& arrive(std::string_view bytes) {
     uncounted_ += bytes;
-    const std::vector<std::uint8_t> copy(uncounted_.begin(), uncounted_.end());
-    const HttpBody::Consumed consumed = body_.consume(copy);
-    assert(consumed.count <= copy.size());
+    const Copy copy(as_bytes(uncounted_));
+    const HttpBody::Consumed consumed = body_.consume(copy.view());
+    assert(consumed.count <= uncounted_.size());
     uncounted_.erase(0, consumed.count);
     answer_ = {answer_.count + consumed.count, consumed.progress};
     return answer_;
@@ -56,7 +58,7 @@ class BodyReading {
 };
 
 inline BodyAnswer read_body(const HttpBody& body, std::string_view bytes) {
-  return BodyReading(body).arrive(bytes);
+  return BodyReading<>(body).arrive(bytes);
 }
 
 /// The grammar of a chunked body with the limits of HttpBody, over all bytes at once.

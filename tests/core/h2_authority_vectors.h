@@ -164,6 +164,32 @@ inline void add_legal_h2_vectors(std::vector<H2Vector>& vectors) {
                  {":path", "/chat"},
                  {":authority", "a.example"}}),
         {.method = "CONNECT", .authority = "a.example", .stream = 1});
+  // The examples of RFC 9113, 8.8.1 and 8.8.3, and of RFC 8441, 5.1.
+  get(request({{":method", "GET"},
+               {":scheme", "https"},
+               {":authority", "example.org"},
+               {":path", "/resource"},
+               {"host", "example.org"},
+               {"accept", "image/jpeg"}}),
+      "example.org");
+  legal(request({{":method", "POST"},
+                 {":authority", "example.org"},
+                 {":path", "/resource"},
+                 {":scheme", "https"},
+                 {"content-type", "image/jpeg"},
+                 {"host", "example.org"},
+                 {"content-length", "123"}}),
+        {.method = "POST", .authority = "example.org", .stream = 1});
+  legal(request({{":method", "CONNECT"},
+                 {":protocol", "websocket"},
+                 {":scheme", "https"},
+                 {":path", "/chat"},
+                 {":authority", "server.example.com"},
+                 {"sec-websocket-protocol", "chat, superchat"},
+                 {"sec-websocket-extensions", "permessage-deflate"},
+                 {"sec-websocket-version", "13"},
+                 {"origin", "http://www.example.com"}}),
+        {.method = "CONNECT", .authority = "server.example.com", .stream = 1});
   legal(request({{":method", "OPTIONS"}, {":scheme", "http"}, {":path", "*"}, {":authority", "[::1]:8080"}}),
         {.method = "OPTIONS", .authority = "::1", .port = "8080", .stream = 1});
 }

@@ -9,12 +9,42 @@
 #include "core/h2_authority.h"
 #include "core/h2_request_filter.h"
 #include "tests/core/h2_builder.h"
+#include "tests/core/split_reading.h"
 
 namespace portshare::test {
 
 /// What every such connection begins with. It puts four entries into the HPACK table.
 inline std::string h2_first_request() {
   return h2_start() + h2_headers(1, hpack_block(get_fields("here.example"), Indexing::incremental));
+}
+
+/// What clients may send behind it: for this server, for another one, with and without the HPACK table, and
+/// broken.
+inline std::vector<std::string> h2_later_bytes() {
+  constexpr unsigned end_headers = H2FrameHeader::end_headers;
+  std::vector<std::string> all;
+  for (const std::string_view name : {"here.example", "there.example"}) {
+    for (const Indexing indexing : {Indexing::without, Indexing::incremental, Indexing::never}) {
+      const std::string block = hpack_block(get_fields(std::string(name)), indexing);
+      all.push_back(h2_headers(3, block, end_headers) + h2_frame(H2FrameType::data, 0, 3, "data") +
+                    h2_headers(3, hpack_field("trailer", "x", indexing)) +
+                    h2_headers(5, hpack_block(get_fields("here.example"), indexing)) +
+                    h2_headers(7, "\x82\x86\x84\xbe"));
+      all.push_back(h2_headers(3, block.substr(0, 9), H2FrameHeader::end_stream) +
+                    h2_frame(H2FrameType::continuation, 0, 3, block.substr(9, 1)) +
+                    h2_frame(H2FrameType::continuation, end_headers, 3, block.substr(10)));
+      all.push_back(
+          h2_headers(3, '\3' + block + "pad", end_headers | H2FrameHeader::padded) +
+          h2_headers(5, std::string(4, '\0') + '\x10' + block, end_headers | H2FrameHeader::has_priority) +
+          h2_settings(std::string("\0\1\0\0\0\0", 6)) +
+          h2_frame(H2FrameType::window_update, 0, 3, std::string("\0\0\0\1", 4)) +
+          h2_frame(H2FrameType::rst_stream, 0, 3, std::string("\0\0\0\x8", 4)));
+    }
+  }
+  all.push_back(h2_headers(3, "\xff\xff\xff\xff\xff\xff"));
+  all.push_back(h2_headers(3, "\x05", end_headers | H2FrameHeader::padded));
+  all.push_back(h2_frame(H2FrameType::continuation, end_headers, 3, ""));
+  return all;
 }
 
 /// What became of a client's bytes.
@@ -28,6 +58,7 @@ struct H2Passed {
 };
 
 /// A relay around the filter: requests for here.example are the server's, all others are refused.
+template <typename Copy = HeapCopy>
 class H2Relay {
  public:
   H2Relay() : filter_(make_filter()) {}
@@ -36,8 +67,8 @@ class H2Relay {
   [[nodiscard]] const H2Passed& passed() const { return passed_; }
 
   void receive(std::string_view bytes) {
-    const std::vector<std::uint8_t> copy(as_bytes(bytes).begin(), as_bytes(bytes).end());
-    ByteView input(copy);
+    const Copy copy(as_bytes(bytes));
+    ByteView input = copy.view();
     while (!input.empty() && !passed_.is_malformed) {
       const H2RequestFilter::Step step = filter_.next(input);
       assert(step.consumed > 0);

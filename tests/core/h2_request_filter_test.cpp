@@ -104,6 +104,14 @@ TEST(H2RequestFilter, PassesWhatIsForTheServerAsItCame) {
   EXPECT_FALSE(passed.is_malformed);
 }
 
+TEST(H2RequestFilter, PassesTheReservedBitAsItCame) {
+  std::string bytes = h2_headers(3, hpack_block(get_fields("here.example")));
+  bytes[5] = '\x80';
+  const Passed passed = pass(bytes);
+  EXPECT_EQ(passed.to_server, bytes);
+  EXPECT_THAT(passed.requests, ElementsAre("3 here.example"));
+}
+
 TEST(H2RequestFilter, PassesLongDataInItsPieces) {
   const std::string data = h2_frame(H2FrameType::data, 0, 1, std::string(100000, 'd'));
   EXPECT_EQ(pass(data, 7000).to_server, data);
@@ -246,6 +254,18 @@ TEST(H2RequestFilter, EndsAConnectionThatCannotBeUnderstood) {
     EXPECT_EQ(passed.to_server, "");
     EXPECT_EQ(pass(bytes, 1), passed);
   }
+}
+
+TEST(H2RequestFilter, EndsAConnectionThatUsesAStreamWhichOnlyTheRefusedOneHasClosed) {
+  const std::string refused = h2_headers(11, hpack_block(get_fields("there.example")));
+  const std::string trailers = hpack_field("trailer", "x");
+  const Passed passed = pass(refused + h2_headers(3, trailers));
+  EXPECT_TRUE(passed.is_malformed);
+  EXPECT_EQ(passed.to_server, "");
+  // The server itself knows of what was skipped before a request that it has seen.
+  EXPECT_FALSE(pass(refused + h2_headers(13, hpack_block(get_fields("here.example")), end_headers) +
+                    h2_headers(3, trailers) + h2_headers(13, trailers))
+                   .is_malformed);
 }
 
 TEST(H2RequestFilter, EndsAConnectionThatKeepsAskingForWhatIsNotHere) {

@@ -190,6 +190,75 @@ inline void add_legal_fields(std::vector<HttpVector>& vectors) {
                      .keep_alive = false});
 }
 
+/// The examples of RFC 9110, RFC 9112 and RFC 6455.
+inline void add_rfc_requests(std::vector<HttpVector>& vectors) {
+  const auto lines = [](std::string_view text) {
+    std::string bytes;
+    for (const char c : text) bytes += c == '\n' ? std::string("\r\n") : std::string(1, c);
+    return bytes;
+  };
+  // RFC 9112, 2.1 has the example of RFC 9110, 3.9.
+  vectors.push_back({.bytes = lines("GET /hello.txt HTTP/1.1\nUser-Agent: curl/7.64.1\nHost: "
+                                    "www.example.com\nAccept-Language: en, mi\n\n"),
+                     .target = "/hello.txt",
+                     .host = "www.example.com"});
+  // RFC 9112, 3.2.1 to 3.2.4.
+  vectors.push_back({.bytes = lines("GET /where?q=now HTTP/1.1\nHost: www.example.org\n\n"),
+                     .target = "/where?q=now",
+                     .host = "www.example.org"});
+  vectors.push_back(
+      {.bytes =
+           lines("GET http://www.example.org/pub/WWW/TheProject.html HTTP/1.1\nHost: www.example.org\n\n"),
+       .target = "http://www.example.org/pub/WWW/TheProject.html",
+       .host = "www.example.org"});
+  vectors.push_back({.bytes = lines("CONNECT www.example.com:80 HTTP/1.1\nHost: www.example.com\n\n"),
+                     .method = "CONNECT",
+                     .target = "www.example.com:80",
+                     .host = "www.example.com",
+                     .port = "80"});
+  vectors.push_back({.bytes = lines("OPTIONS * HTTP/1.1\nHost: www.example.org:8001\n\n"),
+                     .method = "OPTIONS",
+                     .target = "*",
+                     .host = "www.example.org",
+                     .port = "8001"});
+  // RFC 9110, 7.8, 9.3.6 and 10.1.1.
+  vectors.push_back(
+      {.bytes = lines(
+           "GET /hello HTTP/1.1\nHost: www.example.com\nConnection: upgrade\nUpgrade: websocket, IRC/6.9, "
+           "RTA/x11\n\n"),
+       .target = "/hello",
+       .host = "www.example.com",
+       .upgrade = true});
+  vectors.push_back(
+      {.bytes = lines(
+           "CONNECT server.example.com:80 HTTP/1.1\nHost: server.example.com:80\nProxy-Authorization: basic "
+           "aGVsbG86d29ybGQ=\n\n"),
+       .method = "CONNECT",
+       .target = "server.example.com:80",
+       .host = "server.example.com",
+       .port = "80"});
+  vectors.push_back(
+      {.bytes = lines(
+           "PUT /somewhere/fun HTTP/1.1\nHost: origin.example.com\nContent-Type: video/h264\nContent-Length: "
+           "1234567890987\nExpect: 100-continue\n\n"),
+       .method = "PUT",
+       .target = "/somewhere/fun",
+       .host = "origin.example.com",
+       .body = HttpHead::Body::content_length,
+       .content_length = 1234567890987,
+       .expects_continue = true});
+  // RFC 6455, 1.3.
+  vectors.push_back(
+      {.bytes = lines(
+           "GET /chat HTTP/1.1\nHost: server.example.com\nUpgrade: websocket\nConnection: Upgrade\n"
+           "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\nOrigin: http://example.com\nSec-WebSocket-Protocol: "
+           "chat, "
+           "superchat\nSec-WebSocket-Version: 13\n\n"),
+       .target = "/chat",
+       .host = "server.example.com",
+       .upgrade = true});
+}
+
 inline void add_malformed_heads(std::vector<HttpVector>& vectors) {
   const auto add = [&](std::string bytes) {
     vectors.push_back({.bytes = std::move(bytes), .verdict = Verdict::malformed});
@@ -456,6 +525,7 @@ inline std::vector<HttpVector> http_vectors() {
   std::vector<HttpVector> vectors;
   add_legal_request_lines(vectors);
   add_legal_fields(vectors);
+  add_rfc_requests(vectors);
   add_malformed_heads(vectors);
   add_other_openings(vectors);
   return vectors;

@@ -201,6 +201,29 @@ inline void add_interim_and_tunnels(std::vector<ResponseVector>& vectors) {
                      .keep_alive = true});
 }
 
+/// The examples of RFC 9110 (3.9, 7.8, 15.2.1, 15.5.6) and RFC 6455 (1.3).
+inline void add_rfc_responses(std::vector<ResponseVector>& vectors) {
+  using Body = HttpResponseHead::Body;
+  vectors.push_back({.bytes = ok_with("Date: Mon, 27 Jul 2009 12:28:53 GMT\r\nServer: Apache\r\n"
+                                      "Last-Modified: Wed, 22 Jul 2009 19:15:56 GMT\r\n"
+                                      "ETag: \"34aa387-d-1568eb00\"\r\nAccept-Ranges: bytes\r\n"
+                                      "Content-Length: 51\r\nVary: Accept-Encoding\r\n"
+                                      "Content-Type: text/plain\r\n") +
+                              "Hello World! My content includes a trailing CRLF.\r\n",
+                     .body = Body::content_length,
+                     .content_length = 51,
+                     .keep_alive = true,
+                     .behind = 51});
+  for (const std::string_view further : {"", "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"}) {
+    vectors.push_back(
+        {.bytes = response("HTTP/1.1 101 Switching Protocols",
+                           "Upgrade: websocket\r\nConnection: Upgrade\r\n" + std::string(further)),
+         .context = {.to_upgrade = true},
+         .status = 101,
+         .body = Body::tunnel});
+  }
+}
+
 inline void add_malformed_responses(std::vector<ResponseVector>& vectors) {
   const auto add = [&](std::string bytes, HttpResponseContext context = {}) {
     vectors.push_back({.bytes = std::move(bytes), .verdict = Verdict::malformed, .context = context});
@@ -288,6 +311,7 @@ inline std::vector<ResponseVector> response_vectors() {
   add_bodies(vectors);
   add_persistence(vectors);
   add_interim_and_tunnels(vectors);
+  add_rfc_responses(vectors);
   add_malformed_responses(vectors);
   add_incomplete_responses(vectors);
   return vectors;

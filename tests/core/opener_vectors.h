@@ -145,8 +145,7 @@ inline std::vector<std::string> bytes_of_no_opener() {
       "\x00\x1d\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00"s,
       "\x80\x0b\x00\x00\x00\x00\x00\x00"s,
       "*1\r\n$4\r\nPING\r\n",
-      "\x13"
-      "BitTorrent protocol",
+      "\x13"s + "BitTorrent protocol",
       "EHLO client.example\r\n",
   };
 }

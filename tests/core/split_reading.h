@@ -1,6 +1,6 @@
-// Shows a reader the same bytes in different pieces. Every call gets a heap copy of exactly the bytes that
-// have "arrived", so AddressSanitizer sees each read behind them and each view kept into an earlier call's
-// bytes.
+// Shows a reader the same bytes in different pieces. Every call gets a copy of exactly the bytes that have
+// "arrived": by default one on the heap, so that AddressSanitizer sees each read behind them and each view
+// kept into an earlier call's bytes.
 #pragma once
 
 #include <cstddef>
@@ -17,6 +17,15 @@
 #include "core/verdict.h"
 
 namespace portshare::test {
+
+class HeapCopy {
+ public:
+  explicit HeapCopy(ByteView bytes) : bytes_(bytes.begin(), bytes.end()) {}
+  [[nodiscard]] ByteView view() const { return bytes_; }
+
+ private:
+  std::vector<std::uint8_t> bytes_;
+};
 
 /// What a TlsHelloReader answered, with copies of what the views showed.
 struct TlsAnswer {
@@ -123,7 +132,7 @@ Reader another(const Reader& fresh) {
 }
 
 /// One reader and its last answer. `fresh` is a reader that has not read yet.
-template <typename Answer>
+template <typename Answer, typename Copy = HeapCopy>
 class SplitReading {
  public:
   explicit SplitReading(const typename Answer::Reader& fresh = typename Answer::Reader())
@@ -131,9 +140,9 @@ class SplitReading {
 
   /// `bytes`: everything that has arrived so far.
   const Answer& show(ByteView bytes) {
-    const std::vector<std::uint8_t> copy(bytes.begin(), bytes.end());
+    const Copy copy(bytes);
     typename Answer::Result result;
-    const Verdict verdict = reader_.read(copy, result);
+    const Verdict verdict = reader_.read(copy.view(), result);
     answer_ = Answer::of(verdict, result);
     return answer_;
   }

@@ -22,24 +22,6 @@ struct TlsVector {
   std::size_t behind = 0;  ///< bytes behind the hello's last record
 };
 
-inline Bytes from_hex(std::string_view text) {
-  const auto nibble = [](char c) { return c <= '9' ? c - '0' : c - 'a' + 10; };
-  Bytes result;
-  for (std::size_t i = 0; i + 1 < text.size(); i += 2)
-    result.push_back(static_cast<std::uint8_t>(nibble(text[i]) * 16 + nibble(text[i + 1])));
-  return result;
-}
-
-inline std::vector<std::string> split_at_commas(std::string_view text) {
-  std::vector<std::string> parts;
-  while (!text.empty()) {
-    const std::size_t comma = text.find(',');
-    parts.emplace_back(text.substr(0, comma));
-    text.remove_prefix(comma == std::string_view::npos ? text.size() : comma + 1);
-  }
-  return parts;
-}
-
 inline Bytes joined(std::initializer_list<Bytes> parts) {
   Bytes result;
   for (const Bytes& part : parts) append(result, part);
@@ -88,11 +70,13 @@ inline Bytes client_hello_message(const Bytes& body) {
 }
 
 inline void add_legal_tls_vectors(std::vector<TlsVector>& vectors) {
-  for (const CapturedHello& captured : captured_hellos) {
-    vectors.push_back({.name = "captured: " + std::string(captured.program),
-                       .bytes = from_hex(captured.hex),
-                       .server_name = std::string(captured.server_name),
-                       .alpn = split_at_commas(captured.alpn)});
+  for (const CapturedHello& captured : captured_hellos()) {
+    vectors.push_back({.name = "captured: " + captured.file,
+                       .bytes = captured.bytes,
+                       .server_name = captured.server_name,
+                       .alpn = captured.alpn,
+                       .has_encrypted_client_hello = captured.has_encrypted_client_hello,
+                       .behind = captured.behind});
   }
 
   const auto add = [&](std::string name, Bytes bytes, std::string server_name = "",

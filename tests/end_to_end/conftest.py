@@ -50,6 +50,9 @@ class Workshop:
     def nginx(self, name, **options):
         return self._keep(applications.nginx(self.directory, name, **options))
 
+    def nginx_with(self, name, blocks, **options):
+        return self._keep(applications.nginx_with(self.directory, name, blocks, **options))
+
     def haproxy(self, name, address, frontend, server=None):
         return self._keep(applications.haproxy(self.directory, name, address, frontend, server))
 

@@ -55,42 +55,51 @@ class Application(Process):
             return probe.connect_ex(target) == 0
 
 
-def nginx(directory, name, address=None, certificate=None, http2=False, proxied=False):
-    """nginx with one site; `address` as the configuration of portshare writes it. `http2`: in place of HTTP/1. `proxied`:
-    every connection begins with a PROXY header, and nginx believes it."""
+def _system_program(name):
+    """/usr/sbin is not in everyone's PATH."""
+    return shutil.which(name, path=f"/usr/sbin:{os.environ['PATH']}")
+
+
+def nginx_with(directory, name, blocks, address=None, modules=()):
+    """nginx with these blocks beside `events`. In them ADDRESS stands for `address`, TEMPORARY for what an http block
+    has to say about folders."""
     directory = directory / f"nginx-{name}"
     directory.mkdir(parents=True)
     address = address or f"127.0.0.1:{free_port()}"
-    tls = f"ssl_certificate {certificate.file}; ssl_certificate_key {certificate.key};" if certificate else ""
-    options = (" ssl http2" if certificate else " http2" if http2 else "") + (" proxy_protocol" if proxied else "")
-    trust = "set_real_ip_from 127.0.0.0/8; set_real_ip_from unix:; real_ip_header proxy_protocol;" if proxied else ""
     temporary = "\n".join(f"{kind}_temp_path {directory}/{kind};"
                           for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+    load = "".join(f"load_module /usr/lib/nginx/modules/{module}.so;\n" for module in modules)
     (directory / "nginx.conf").write_text(f"""
+{load}
 daemon off;
 master_process off;
 pid {directory}/pid;
 error_log stderr;
 events {{ worker_connections 512; }}
+{blocks.replace("ADDRESS", address).replace("TEMPORARY", temporary)}
+""")
+    return Application("nginx", [_system_program("nginx"), "-e", "stderr", "-p", directory, "-c", directory / "nginx.conf"],
+                       directory, address)
+
+
+def nginx(directory, name, address=None, certificate=None, proxied=False, http2=False):
+    """nginx with one site; `address` as the configuration of portshare writes it. `proxied`: every connection begins with
+    a PROXY header, and nginx believes it. `http2`: in place of HTTP/1."""
+    tls = f"ssl_certificate {certificate.file}; ssl_certificate_key {certificate.key};" if certificate else ""
+    options = (" ssl http2" if certificate else " http2" if http2 else "") + (" proxy_protocol" if proxied else "")
+    trust = "set_real_ip_from 127.0.0.0/8; set_real_ip_from unix:; real_ip_header proxy_protocol;" if proxied else ""
+    return nginx_with(directory, name, f"""
 http {{
   access_log off;
-  {temporary}
+  TEMPORARY
   server {{
-    listen {address}{options};
+    listen ADDRESS{options};
     {tls}
     {trust}
     location = /who {{ return 200 "{name}\\n"; }}
     location = /source {{ return 200 "$remote_addr\\n"; }}
   }}
-}}
-""")
-    return Application("nginx", [_system_program("nginx"), "-e", "stderr", "-p", directory, "-c", directory / "nginx.conf"], directory,
-                       address)
-
-
-def _system_program(name):
-    """/usr/sbin is not in everyone's PATH."""
-    return shutil.which(name, path=f"/usr/sbin:{os.environ['PATH']}")
+}}""", address)
 
 
 def haproxy(directory, name, address, frontend, server=None):

@@ -1,6 +1,9 @@
 """Real clients. Each asks for /who under a name at a port of this host, and returns the server's answer."""
 
+import subprocess
+
 from harness.process import run
+from harness.waiting import PATIENCE_SECONDS
 
 NODE_CLIENT = """
 const [scheme, name, port, bundle] = process.argv.slice(1);
@@ -47,4 +50,20 @@ def openssl(scheme, name, port, bundle):
                        input=f"GET /who HTTP/1.0\r\nHost: {name}\r\n\r\n")).splitlines()[-1]
 
 
-CLIENTS = {"http": (curl, node, python), "https": (curl, node, python, openssl)}
+def gnutls(scheme, name, port, bundle):
+    assert scheme == "https"
+    client = subprocess.Popen(["gnutls-cli", "--x509cafile", str(bundle), "--sni-hostname", name, "--verify-hostname",
+                               name, "--port", str(port), "127.0.0.1"], text=True, stdin=subprocess.PIPE,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    with client:
+        # The end of its input would end the client before the answer is there; it ends when the server does.
+        client.stdin.write(f"GET /who HTTP/1.0\r\nHost: {name}\r\n\r\n")
+        client.stdin.flush()
+        client.wait(PATIENCE_SECONDS)
+        output = client.stdout.read()
+    assert client.returncode == 0, output
+    answer = output.replace("\r", "").split("HTTP/1.", 1)[1]
+    return answer.partition("\n\n")[2].splitlines()[0]
+
+
+CLIENTS = {"http": (curl, node, python), "https": (curl, node, python, openssl, gnutls)}

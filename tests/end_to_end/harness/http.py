@@ -85,9 +85,9 @@ class Messages:
         lines = [self._line()]
         while lines[-1] != b"\r\n":
             lines.append(self._line())
-        start, fields = lines[0].decode().rstrip("\r\n"), {}
+        start, fields = lines[0].decode("latin-1").rstrip("\r\n"), {}
         for line in lines[1:-1]:
-            name, _, value = line.decode().partition(":")
+            name, _, value = line.decode("latin-1").partition(":")
             fields.setdefault(name.lower(), []).append(value.strip())
         raw, body = b"", b""
         is_response = start.startswith("HTTP/")

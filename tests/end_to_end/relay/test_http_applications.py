@@ -180,3 +180,47 @@ def test_h2load_in_http_1(front):
                   "http://alpha.test/who"])
     assert "5000 succeeded, 0 failed, 0 errored" in result.stdout, result.stdout + result.stderr
     assert "5000 2xx" in result.stdout
+
+
+# Opens a connection to the port of CONNECT on this host, whatever the name.
+NODE_PROXY = """
+const net = require('net');
+const server = require('http').createServer();
+server.on('connect', (request, client, head) => {
+  const upstream = net.connect(Number(request.url.split(':')[1]), '127.0.0.1', () => {
+    client.write('HTTP/1.1 200 Connection established\\r\\n\\r\\n');
+    upstream.write(head);
+    client.pipe(upstream).pipe(client);
+  });
+  client.on('error', () => upstream.destroy());
+  upstream.on('error', () => client.destroy());
+});
+server.listen(Number(process.argv[1]), '127.0.0.1');
+"""
+
+
+def test_openssl_goes_through_a_proxy_behind_portshare(workshop, certificates):
+    """TLS in a tunnel that CONNECT has opened: none of it is read."""
+    proxy_port, port = free_port(), free_port()
+    proxy = workshop.node_script("proxy", NODE_PROXY, proxy_port, address=f"127.0.0.1:{proxy_port}")
+    server = workshop.nginx("tunnelled", certificate=certificates["alpha.test"])
+    dispatcher = workshop.portshare(f"""
+[listener.proxy]
+bind = ["127.0.0.1:{port}"]
+[[route]]
+host = ["alpha.test"]
+to = "proxy"
+[backend.proxy]
+servers = ["{proxy.address}"]
+""")
+    target = f"alpha.test:{server.address.rpartition(':')[2]}"
+    client = run(["openssl", "s_client", "-proxy", f"127.0.0.1:{port}", "-connect", target, "-servername", "alpha.test",
+                  "-CAfile", certificates.bundle, "-verify_return_error", "-verify_hostname", "alpha.test", "-quiet",
+                  "-ign_eof"], input="GET /who HTTP/1.0\r\nHost: alpha.test\r\n\r\n")
+    assert client.returncode == 0, client.stderr
+    assert client.stdout.splitlines()[-1] == "tunnelled"
+    record = dispatcher.logged(backend="proxy")
+    assert (record["protocol"], record["name"], record["outcome"]) == ("http", "alpha.test", "ok")
+    # A name that has no route gets no tunnel.
+    client = run(["openssl", "s_client", "-proxy", f"127.0.0.1:{port}", "-connect", "nobody.test:443"])
+    assert client.returncode != 0 and "421" in client.stderr + client.stdout

@@ -1,6 +1,6 @@
-// Writes the vectors of the tests as seeds for the fuzz targets: write_seeds FOLDER. The seeds that are kept
-// here are those of them which reach something new: fuzz_NAME -merge=1 tests/fuzz/seeds/fuzz_NAME
-// FOLDER/fuzz_NAME
+// Writes the vectors of the tests as seeds for the fuzz targets: write_seeds FOLDER. `./dev fuzz` begins with
+// all of them. What is kept here besides has reached something new: fuzz_NAME -merge=1
+// tests/fuzz/seeds/fuzz_NAME FOLDER/fuzz_NAME
 #include <filesystem>
 #include <fstream>
 #include <iostream>
@@ -8,6 +8,7 @@
 
 #include "core/byte_view.h"
 #include "tests/core/h2_authority_vectors.h"
+#include "tests/core/h2_relay.h"
 #include "tests/core/http_body_vectors.h"
 #include "tests/core/http_head_vectors.h"
 #include "tests/core/http_response_head_vectors.h"
@@ -64,17 +65,10 @@ int main(int argument_count, char** arguments) {
   for (const auto& vector : portshare::test::h2_vectors())
     write_seed(seeds / "fuzz_h2_authority", number++, portshare::as_bytes(vector.bytes));
   number = 0;
-  for (const std::string_view name : {"here.example", "there.example"}) {
-    using namespace portshare::test;
-    for (const Indexing indexing : {Indexing::without, Indexing::incremental, Indexing::never}) {
-      const std::string block = hpack_block(get_fields(std::string(name)), indexing);
-      const std::string bytes = h2_headers(3, block, portshare::H2FrameHeader::end_headers) +
-                                h2_frame(portshare::H2FrameType::data, 0, 3, "data") +
-                                h2_headers(3, hpack_field("trailer", "x", indexing)) +
-                                h2_headers(5, hpack_block(get_fields("here.example"), indexing)) +
-                                h2_headers(7, "\x82\x86\x84\xbe");
-      write_seed(seeds / "fuzz_h2_request_filter", number++, portshare::as_bytes(bytes));
-    }
+  for (const std::string& bytes : portshare::test::h2_later_bytes()) {
+    write_seed(seeds / "fuzz_h2_request_filter", number, portshare::as_bytes(bytes));
+    write_seed(seeds / "fuzz_h2_response_frames", number++,
+               portshare::as_bytes(portshare::test::h2_settings(std::string("\0\1\0\0\x10\0", 6)) + bytes));
   }
   return 0;
 }

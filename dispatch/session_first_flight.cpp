@@ -1,0 +1,145 @@
+// A session from its accept to its route.
+#include <cassert>
+#include <chrono>
+#include <utility>
+
+#include "core/cursor.h"
+#include "dispatch/session.h"
+#include "dispatch/worker.h"
+
+namespace portshare {
+
+using std::chrono::milliseconds;
+
+void Session::start() {
+  if (worker_.needs_source(listener_)) {
+    source_ = loop().backend().peer_endpoint(client_);
+    // A client that has reset its connection no longer has an address by which it could be refused or routed,
+    // but may have left bytes. On a unix socket neither end has one.
+    if (!source_ && loop().backend().local_endpoint(client_))
+      return terminate(Outcome::client_reset, CloseMode::reset);
+  }
+  if (worker_.needs_destination(listener_)) destination_ = loop().backend().local_endpoint(client_);
+  if (listener().proxy_header != ProxyHeaderPolicy::off) return await_proxy_header();
+  begin();
+}
+
+/// The addresses are known, for good. Some of the client's bytes may have come already.
+void Session::begin() {
+  state_ = State::first_flight;
+  if (!admit()) return;
+  if (!listener().reads_first_flight()) return route();
+  watch_first_flight();
+  if (!first_bytes_.empty()) return recognise(first_flight_ ? ByteView() : first_bytes_);
+  loop().receive(client_receive_, client_);
+}
+
+/// Once for all that comes before the route.
+void Session::watch_first_flight() {
+  if (timer_.is_armed() || listener().first_flight_timeout <= milliseconds{0}) return;
+  loop().arm(timer_, listener().first_flight_timeout);
+}
+
+void Session::read_first_flight(Op& op) {
+  if (!op.succeeded()) {
+    // Cancelled means that the time is over and the silent backend waits for this client.
+    if (goes_to_silent_ && op.status == Status::cancelled) return go_to_silent_backend();
+    return first_receive_failed(op.status);
+  }
+  if (op.count == 0) {
+    client_ended_ = true;
+    if (!first_flight_) return terminate(Outcome::ok, CloseMode::orderly);
+    return refuse(Outcome::malformed);  // what is incomplete now stays so
+  }
+  first_bytes_ = op.received();
+  first_buffer_ = op.take_buffer();
+  if (goes_to_silent_) return go_to_silent_backend();  // it spoke just too late
+  recognise(first_bytes_);
+}
+
+void Session::first_receive_failed(Status status) {
+  terminate(is_shortage(status) ? Outcome::unavailable : Outcome::client_reset, CloseMode::reset);
+}
+
+/// `received` is what the first flight does not have yet of `first_bytes_`.
+void Session::recognise(ByteView received) {
+  if (!first_flight_) first_flight_ = worker_.first_flights().make(listener());
+  const FirstFlight::Progress progress = first_flight_->read(received);
+  protocol_ = first_flight_->protocol();
+  tls_ = first_flight_->tls();
+  knows_protocol_ = protocol_ != Protocol::any || progress == FirstFlight::Progress::complete;
+  switch (progress) {
+    case FirstFlight::Progress::need_more:
+      release_first_buffer();
+      greet_http2();
+      return loop().receive(client_receive_, client_);
+    case FirstFlight::Progress::malformed:
+      return refuse(Outcome::malformed);
+    case FirstFlight::Progress::too_large:
+      return refuse(Outcome::too_large);
+    case FirstFlight::Progress::complete:
+      break;
+  }
+  first_flight_time_ = loop().now() - started_at_;
+  first_bytes_ = first_flight_->bytes();
+  if (first_flight_->keeps_bytes()) release_first_buffer();
+  route();
+}
+
+void Session::first_flight_timed_out() {
+  if (first_flight_ || refused_as_) return refuse(Outcome::timeout);
+  if (!listener().silent_backend) return terminate(Outcome::timeout, CloseMode::orderly);
+  goes_to_silent_ = true;
+  loop().cancel(client_receive_);
+}
+
+void Session::go_to_silent_backend() {
+  prepare_announcement(*listener().silent_backend, {});
+  connect_to(*listener().silent_backend);
+}
+
+void Session::route() {
+  RouteQuery query;
+  query.destination = destination_;
+  if (source_) query.source = source_->address;
+  if (first_flight_) first_flight_->describe(query);
+  const bool is_http2 = first_flight_ && first_flight_->is_http2();
+  if (first_flight_ && protocol_ == Protocol::http && !is_http2) {
+    exchange_ = worker_.exchanges().make(listener().first_flight_limit);
+    exchange_->requests.take_head(first_flight_->http_head());
+  }
+  if (worker_.logs_access()) remember_names(query);
+  const auto backend = find_backend(query);
+  if (backend && is_http2) begin_http2(*backend);
+  if (backend) prepare_announcement(*backend, query);
+  if (first_buffer_) release_first_flight();  // the buffer has all bytes, and the names are copied
+  if (backend) connect_to(*backend);
+}
+
+std::optional<std::uint32_t> Session::find_backend(const RouteQuery& query) {
+  if (refused_as_) {
+    refuse(*refused_as_);
+    return std::nullopt;
+  }
+  const Route* route = worker_.config().routes.find(listener_, query);
+  if (route) route_line_ = route->line;
+  const auto backend = backend_of(route);
+  if (!backend) refuse(route ? Outcome::rejected : Outcome::no_route);
+  return backend;
+}
+
+std::optional<std::uint32_t> Session::backend_of(const Route* route) const {
+  if (!route) return listener().default_backend;
+  return route->backend == RouteRule::reject ? std::nullopt : std::optional(route->backend);
+}
+
+void Session::remember_names(const RouteQuery& query) {
+  name_ = query.name;
+  alpn_.clear();
+  for (Cursor list(query.alpn); const auto protocol = list.read_vector8();) {
+    if (!alpn_.empty()) alpn_.push_back(',');
+    alpn_.append(as_text(*protocol));
+  }
+}
+
+}  // namespace portshare
