@@ -102,8 +102,8 @@ void Session::route() {
   query.destination = destination_;
   if (source_) query.source = source_->address;
   if (first_flight_) first_flight_->describe(query);
-  const bool is_http2 = protocol_ == Protocol::http && first_flight_->is_http2();
-  if (protocol_ == Protocol::http && !is_http2) {
+  const bool is_http2 = first_flight_ && first_flight_->is_http2();
+  if (first_flight_ && protocol_ == Protocol::http && !is_http2) {
     exchange_ = worker_.exchanges().make(listener().first_flight_limit);
     exchange_->requests.take_head(first_flight_->http_head());
   }
