@@ -99,7 +99,6 @@ SHAPES = {
     "CONNECT without a port": _line("CONNECT alpha.test HTTP/1.1"),
     "CONNECT against Host": _head("CONNECT alpha.test:443 HTTP/1.1", "Host: beta.test:443"),
     "TRACE": _line("TRACE / HTTP/1.1"),
-    "preface of HTTP/2": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
     # Line ends
     "LF for every line's end": b"GET / HTTP/1.1\nHost: alpha.test\n\n",
     "LF behind the request line": b"GET / HTTP/1.1\nHost: alpha.test\r\n\r\n",
