@@ -196,9 +196,10 @@ Verdict HttpHeadReader::read_fields(std::string_view text) {
     std::string_view line = text.substr(position_, line_feed - position_);
     if (!line.ends_with('\r')) return Verdict::malformed;
     line.remove_suffix(1);
+    const Part part{.begin = position_, .length = line_feed + 1 - position_};
     position_ = scanned_ = line_feed + 1;
     if (line.empty()) return is_consistent() ? begin(Stage::complete, position_) : Verdict::malformed;
-    if (!take_field(line)) return Verdict::malformed;
+    if (!take_field(part, line)) return Verdict::malformed;
   }
 }
 
@@ -232,8 +233,8 @@ bool HttpHeadReader::take_target_authority(std::string_view authority) {
   return true;
 }
 
-/// One field line without its end.
-bool HttpHeadReader::take_field(std::string_view line) {
+/// `line` is one field line without its end, `part` the place of all of it.
+bool HttpHeadReader::take_field(Part part, std::string_view line) {
   const auto field = http::split_field(line);
   if (!field) return false;
   const auto [name, value] = *field;
@@ -244,7 +245,7 @@ bool HttpHeadReader::take_field(std::string_view line) {
       if (equals_ignoring_case(name, "expect")) take_expect(value);
       return true;
     case 7:
-      if (equals_ignoring_case(name, "upgrade")) take_upgrade(value);
+      if (equals_ignoring_case(name, "upgrade")) take_upgrade(part, value);
       return true;
     case 10:
       if (equals_ignoring_case(name, "connection")) connection_.take(value);
@@ -290,10 +291,10 @@ bool HttpHeadReader::take_transfer_encoding(std::string_view value) {
   });
 }
 
-void HttpHeadReader::take_upgrade(std::string_view value) {
+void HttpHeadReader::take_upgrade(Part part, std::string_view value) {
   has_upgrade_ = true;
-  for_each_element(value, [this](std::string_view protocol) {
-    if (equals_ignoring_case(protocol, "h2c")) offers_http2_ = true;
+  for_each_element(value, [&](std::string_view protocol) {
+    if (equals_ignoring_case(protocol, "h2c") && !http2_offer_) http2_offer_ = part;
     return true;
   });
 }
@@ -325,7 +326,9 @@ void HttpHeadReader::fill(std::string_view text, HttpHead& head) const {
   head.content_length = content_length_;
   head.keep_alive = connection_.persist(minor_version_);
   head.upgrade = is_1_1 && has_upgrade_ && connection_.upgrade;
-  head.upgrade_to_http2 = head.upgrade && offers_http2_;
+  head.upgrade_to_http2 = head.upgrade && http2_offer_;
+  head.http2_offer = http2_offer_.value_or(Part()).begin;
+  head.http2_offer_length = http2_offer_.value_or(Part()).length;
   head.expects_continue = is_1_1 && expects_continue_;
   head.length = position_;
   head.fields_end = position_ - empty_line.size();

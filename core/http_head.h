@@ -27,9 +27,11 @@ struct HttpHead {
   bool keep_alive = false;        ///< the client wants to send a further request (RFC 9112, 9.3)
   bool upgrade = false;           ///< Upgrade with Connection: upgrade, in HTTP/1.1 (RFC 9110, 7.8)
   bool upgrade_to_http2 = false;  ///< and "h2c" is among the protocols: requests would hide in the tunnel
-  bool expects_continue = false;  ///< Expect: 100-continue, in HTTP/1.1 (RFC 9110, 10.1.1)
-  std::size_t length = 0;         ///< bytes up to and with the empty line (leading empty lines included)
-  std::size_t fields_end = 0;     ///< where the empty line begins: further field lines can be inserted here
+  std::size_t http2_offer = 0;    ///< where the first field line with "h2c" begins, if so; ...
+  std::size_t http2_offer_length = 0;  ///< ... and its length, with its end
+  bool expects_continue = false;       ///< Expect: 100-continue, in HTTP/1.1 (RFC 9110, 10.1.1)
+  std::size_t length = 0;              ///< bytes up to and with the empty line (leading empty lines included)
+  std::size_t fields_end = 0;  ///< where the empty line begins: further field lines can be inserted here
 };
 
 /// One reader per request. Incremental: linear work for a head that arrives byte by byte. Allocates nothing.
@@ -87,11 +89,11 @@ class HttpHeadReader {
   // These answer false when a rule is broken.
   bool take_target(std::string_view method, std::string_view target);
   bool take_target_authority(std::string_view authority);
-  bool take_field(std::string_view line);
+  bool take_field(Part part, std::string_view line);
   bool take_host(std::string_view value);
   bool take_content_length(std::string_view value);
   bool take_transfer_encoding(std::string_view value);
-  void take_upgrade(std::string_view value);
+  void take_upgrade(Part part, std::string_view value);
   void take_expect(std::string_view value);
   [[nodiscard]] bool is_consistent() const;
   void fill(std::string_view text, HttpHead& head) const;
@@ -114,7 +116,7 @@ class HttpHeadReader {
   bool is_chunked_ = false;  ///< "chunked" is the last coding so far
   bool has_upgrade_ = false;
   bool is_connect_ = false;
-  bool offers_http2_ = false;
+  std::optional<Part> http2_offer_;
   bool expects_continue_ = false;
   http::ConnectionOptions connection_;
   HostName host_;

@@ -94,7 +94,9 @@ void format_access_line(const Config& config, const ServerPool& servers, const A
   Fields fields(config.server.log.format, out);
   fields.text("time", rfc3339(record.time));
   fields.text("listener", config.listeners[record.listener].name);
-  fields.text("client", record.has_client ? record.client.to_string() : "unix:");
+  // A client that was gone before it could be asked has no address any more, and the destination has.
+  const std::string_view without_client = record.has_destination ? "" : "unix:";
+  fields.text("client", record.has_client ? record.client.to_string() : without_client);
   fields.text("destination", record.has_destination ? record.destination.to_string() : "unix:");
   fields.text("protocol", record.knows_protocol ? to_string(record.protocol) : "");
   fields.text("tls", to_string(record.tls));

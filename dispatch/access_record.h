@@ -23,7 +23,7 @@ struct AccessRecord {
 
   std::chrono::system_clock::time_point time;  ///< of the accept
   std::uint32_t listener = 0;                  ///< index
-  bool has_client = false;                     ///< false on a unix socket
+  bool has_client = false;                     ///< false on a unix socket, and if it reset at once
   bool has_destination = false;
   IpEndpoint client;
   IpEndpoint destination;

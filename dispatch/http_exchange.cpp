@@ -67,14 +67,14 @@ void HttpRequestFilter::take_head(const HttpHead& head) {
   assert(stage_ == Stage::head);
   head_ = head;
   context_ = HttpResponseContext::of(head);
-  // HTTP/2 has a door of its own here. Behind this one its requests would pass unseen.
+  // The offer is taken out before the server sees it.
   if (head.upgrade_to_http2) context_.to_upgrade = false;
   stage_ = Stage::head_read;
 }
 
-void HttpRequestFilter::forward(std::size_t inserted) {
+void HttpRequestFilter::forward(std::size_t head_length) {
   assert(has_head());
-  head_length_ = head_.length + inserted;
+  head_length_ = head_length;
   body_ = HttpBody::of(head_);
   stage_ = Stage::head_passing;
 }

@@ -29,8 +29,8 @@ class HttpRequestFilter final : public RelayFilter {
   [[nodiscard]] const HttpResponseContext& context() const { return context_; }
   /// Takes over a head that was read elsewhere, at the front of the bytes to come.
   void take_head(const HttpHead& head);
-  /// Lets the request go, to which `inserted` bytes were added within the head.
-  void forward(std::size_t inserted);
+  /// Lets the request go, whose head has `head_length` bytes by now.
+  void forward(std::size_t head_length);
 
   /// All of the request has passed, or none has begun.
   [[nodiscard]] bool is_between_requests() const { return stage_ == Stage::head; }
@@ -48,7 +48,7 @@ class HttpRequestFilter final : public RelayFilter {
   HttpHeadReader reader_;
   HttpHead head_;
   HttpResponseContext context_;
-  std::size_t head_length_ = 0;  // with what was inserted
+  std::size_t head_length_ = 0;  // as it goes on
   HttpBody body_ = HttpBody::none();
 };
 

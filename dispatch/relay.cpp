@@ -133,6 +133,14 @@ void RelayDirection::insert(Loop& loop, std::size_t offset, ByteView text) {
   pending_ = kept_;
 }
 
+void RelayDirection::erase(Loop& loop, std::size_t offset, std::size_t length) {
+  assert(!has_unsent() && length <= pending_.size() && offset <= pending_.size() - length);
+  keep(loop);
+  const auto begin = kept_.begin() + static_cast<std::ptrdiff_t>(offset);
+  kept_.erase(begin, begin + static_cast<std::ptrdiff_t>(length));
+  pending_ = kept_;
+}
+
 void RelayDirection::give_buffer_back(Loop& loop) {
   if (buffer_) loop.buffers().release(std::exchange(buffer_, nullptr));
 }

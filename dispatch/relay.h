@@ -92,6 +92,8 @@ class RelayDirection {
   [[nodiscard]] ByteView pending() const { return pending_; }
   /// Puts `text` into pending() at `offset`.
   void insert(Loop& loop, std::size_t offset, ByteView text);
+  /// Takes `length` bytes out of pending() at `offset`.
+  void erase(Loop& loop, std::size_t offset, std::size_t length);
 
   /// Gives everything back that is held. Both ops are idle.
   void release(Loop& loop);

@@ -11,14 +11,14 @@ namespace portshare {
 using std::chrono::milliseconds;
 
 void Session::start() {
+  if (worker_.needs_destination(listener_)) destination_ = loop().backend().local_endpoint(client_);
   if (worker_.needs_source(listener_)) {
     source_ = loop().backend().peer_endpoint(client_);
     // A client that has reset its connection no longer has an address by which it could be refused or routed,
     // but may have left bytes. On a unix socket neither end has one.
-    if (!source_ && loop().backend().local_endpoint(client_))
+    if (!source_ && (destination_ || loop().backend().local_endpoint(client_)))
       return terminate(Outcome::client_reset, CloseMode::reset);
   }
-  if (worker_.needs_destination(listener_)) destination_ = loop().backend().local_endpoint(client_);
   if (listener().proxy_header != ProxyHeaderPolicy::off) return await_proxy_header();
   begin();
 }

@@ -27,16 +27,23 @@ bool Session::is_response_passed() const {
 /// The head at the front of what the client sent goes to the server that is connected.
 void Session::forward_request() {
   HttpRequestFilter& requests = exchange_->requests;
-  std::size_t inserted = 0;
+  const HttpHead& head = requests.head();
+  std::size_t length = head.length;
   if (worker_.config().backends[backend_].forwarded) {
     std::array<char, max_forwarded_length> space;
     const auto lines = write_forwarded(source_ ? std::optional(source_->address) : std::nullopt, space);
-    upstream_.insert(loop(), requests.head().fields_end, as_bytes(lines));
-    inserted = lines.size();
+    upstream_.insert(loop(), head.fields_end, as_bytes(lines));
+    length += lines.size();
+  }
+  if (head.upgrade_to_http2) {
+    // HTTP/2 has a door of its own here, and behind this one its requests would pass unseen. A server may
+    // ignore the offer (RFC 9113, 3.1), so it gets no chance to take it.
+    upstream_.erase(loop(), head.http2_offer, head.http2_offer_length);
+    length -= head.http2_offer_length;
   }
   ++exchange_->requests_to_server;
   exchange_->responses.expect(requests.context());
-  requests.forward(inserted);
+  requests.forward(length);
   resume_both();
 }
 

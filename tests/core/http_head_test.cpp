@@ -48,6 +48,17 @@ TEST(HttpHead, AnswersEveryVector) {
   }
 }
 
+TEST(HttpHead, ShowsWhereHttp2IsOffered) {
+  const std::string offer = "upgrade:\twebsocket, h2c \r\n";
+  const std::string bytes =
+      get_with("Upgrade: h2c-17\r\n" + offer + "Connection: upgrade\r\nUpgrade: h2c\r\n") + "GET";
+  HttpHeadReader reader;
+  HttpHead head;
+  ASSERT_EQ(reader.read(as_bytes(bytes), head), Verdict::recognised);
+  EXPECT_TRUE(head.upgrade_to_http2);
+  EXPECT_EQ(bytes.substr(head.http2_offer, head.http2_offer_length), offer);
+}
+
 TEST(HttpHead, AnswersTheSameForEveryCutInTwo) {
   for (const HttpVector& vector : http_vectors()) {
     SCOPED_TRACE(shown(vector.bytes));

@@ -57,6 +57,21 @@ TEST(AccessLogRingTest, AFullRingDropsAndCounts) {
 }
 
 /// A log that is written to a pipe, so that the test decides how fast the writer gets on.
+TEST(AccessLineTest, AClientWithoutAnAddressIsGoneOrOnAUnixSocket) {
+  Config config;
+  config.listeners.emplace_back().name = "front";
+  const auto line_of = [&](const AccessRecord& record) {
+    std::string line;
+    format_access_line(config, ServerPool(), record, "", "", line);
+    return line;
+  };
+  AccessRecord record;
+  EXPECT_NE(line_of(record).find(R"("client":"unix:","destination":"unix:")"), std::string::npos);
+  record.has_destination = true;
+  record.destination = *IpEndpoint::parse("192.0.2.1:80");
+  EXPECT_NE(line_of(record).find(R"("client":null,"destination":"192.0.2.1:80")"), std::string::npos);
+}
+
 class AccessLogTest : public testing::Test {
  protected:
   AccessLogTest() {

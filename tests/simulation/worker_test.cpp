@@ -180,6 +180,7 @@ TEST_F(WorkerTest, ADeniedClientThatResetsAtOnceReachesNoServer) {
     ASSERT_TRUE(dispatch.stop(seconds{1}));
     EXPECT_TRUE(dispatch.server(0, 0).connections().empty());
     EXPECT_EQ(count_of(Outcome::denied) + count_of(Outcome::client_reset), dispatch.logged().size());
+    for (const auto& line : dispatch.logged()) EXPECT_TRUE(line.record.has_destination);
   }
 }
 
