@@ -9,8 +9,6 @@
 namespace portshare {
 namespace {
 
-constexpr std::size_t max_block_length = H2AuthorityReader::max_block_length;
-
 /// Literal without indexing, so the client's table stays as the server's encoder believes it to be: the name
 /// ":status" from the static table (RFC 7541, 6.2.2), "421".
 constexpr std::array<std::uint8_t, 5> misdirected_block{0x08, 0x03, '4', '2', '1'};
@@ -27,9 +25,11 @@ void append_frame(std::vector<std::uint8_t>& out, H2FrameType type, std::uint32_
 
 }  // namespace
 
-H2RequestFilter::H2RequestFilter(HpackDecoder decoder, std::uint32_t first_stream, HeaderFields additions)
+H2RequestFilter::H2RequestFilter(HpackDecoder decoder, std::uint32_t first_stream, HeaderFields additions,
+                                 std::size_t head_limit)
     : decoder_(std::move(decoder)),
       additions_(std::move(additions)),
+      max_block_length_(std::min(head_limit, H2AuthorityReader::max_block_length)),
       last_stream_(first_stream),
       last_forwarded_(first_stream) {
   if (additions_.count() > 0) encoder_.emplace();
@@ -75,7 +75,8 @@ H2RequestFilter::Handling H2RequestFilter::handling_of(const H2FrameHeader& head
   const auto collect_if = [&](bool is_legal) {
     const std::size_t before = is_in_block_ ? block_frames_.size() : 0;
     const std::size_t length = before + H2FrameHeader::length + header.payload_length;
-    return is_legal && length <= max_block_length ? Handling::collect : Handling::malformed;
+    if (!is_legal) return Handling::malformed;
+    return length <= max_block_length_ ? Handling::collect : Handling::too_large;
   };
   if (is_in_block_) {
     return collect_if(header.type == H2FrameType::continuation && header.stream == block_header_.stream);
@@ -121,7 +122,8 @@ H2RequestFilter::Step H2RequestFilter::take_header(ByteView input) {
   Cursor cursor(partial_header_);
   const H2FrameHeader header = *H2FrameHeader::read(cursor);
   const Handling handling = handling_of(header);
-  if (handling == Handling::malformed) return {Step::Kind::malformed, count};
+  is_too_large_ = handling == Handling::too_large;
+  if (is_too_large_ || handling == Handling::malformed) return {Step::Kind::malformed, count};
   begin(header, handling);
   if (handling == Handling::forward) return {Step::Kind::to_server, count, partial_header_};
   if (missing_ > 0) return {Step::Kind::nothing, count};
@@ -149,7 +151,10 @@ H2RequestFilter::Step H2RequestFilter::end_collected(std::size_t consumed) {
   const ByteView payload = ByteView(block_frames_).subspan(frame_begin_);
   const auto fragment = frame_.type == H2FrameType::headers ? h2_header_fragment(frame_, payload) : payload;
   const bool is_last = frame_.has(H2FrameHeader::end_headers);
-  if (!fragment || !decoder_.decode(*fragment, is_last, fields_)) return {Step::Kind::malformed, consumed};
+  if (!fragment || !decoder_.decode(*fragment, is_last, fields_)) {
+    is_too_large_ = fields_.has_overflowed();
+    return {Step::Kind::malformed, consumed};
+  }
   if (!is_last) return {Step::Kind::nothing, consumed};
   is_in_block_ = false;
   return end_block(consumed);

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/byte_view.h"
+#include "core/h2_authority.h"
 #include "core/h2_frame.h"
 #include "core/h2_request.h"
 #include "core/hpack.h"
@@ -29,8 +30,10 @@ class H2RequestFilter {
 
   /// `decoder` and `first_stream` as H2AuthorityReader leaves them; the bytes up to H2FirstRequest::length
   /// have gone to the server. `additions` are put behind the fields of each request; if there are any, all
-  /// header blocks are written anew, and the first request's has to be, too: rewrite_first().
-  H2RequestFilter(HpackDecoder decoder, std::uint32_t first_stream, HeaderFields additions = {});
+  /// header blocks are written anew, and the first request's has to be, too: rewrite_first(). `head_limit`:
+  /// of a header block as it travels, if that is less than H2AuthorityReader::max_block_length.
+  H2RequestFilter(HpackDecoder decoder, std::uint32_t first_stream, HeaderFields additions = {},
+                  std::size_t head_limit = H2AuthorityReader::max_block_length);
 
   struct Step {
     enum class Kind : std::uint8_t {
@@ -47,6 +50,9 @@ class H2RequestFilter {
   /// `input`, not empty, begins behind what the steps before have consumed. Before each step's successor its
   /// bytes have to be sent or copied.
   Step next(ByteView input);
+
+  /// What is `malformed` is so because a header block is too long.
+  [[nodiscard]] bool is_too_large() const { return is_too_large_; }
 
   /// What the server is to get in place of the first request's header block. Valid until the next call.
   ByteView rewrite_first(HeaderFields fields, bool ends_stream);
@@ -70,7 +76,7 @@ class H2RequestFilter {
   void own_settings_sent() { awaits_own_ack_ = true; }
 
  private:
-  enum class Handling : std::uint8_t { forward, drop, collect, malformed };
+  enum class Handling : std::uint8_t { forward, drop, collect, malformed, too_large };
 
   [[nodiscard]] Handling handling_of(const H2FrameHeader& header) const;
   void begin(const H2FrameHeader& header, Handling handling);
@@ -86,6 +92,8 @@ class H2RequestFilter {
 
   HpackDecoder decoder_;
   const HeaderFields additions_;
+  const std::size_t max_block_length_;
+  bool is_too_large_ = false;
   std::optional<HpackEncoder> encoder_;                      ///< since blocks are written anew
   std::deque<std::optional<std::uint32_t>> unacknowledged_;  ///< of server_sent_settings
   bool awaits_own_ack_ = false;

@@ -192,7 +192,6 @@ Verdict read_v2(ByteView bytes, ProxyHeader& header) {
   const auto length = cursor.read_u16();
   if (!length) return Verdict::need_more;
   header.length = fixed_length + *length;
-  if (header.length > max_proxy_header_length) return Verdict::malformed;
   if (bytes.size() < header.length) return Verdict::need_more;
   if (is_local || transport != transport_stream) return Verdict::recognised;
   return read_block(bytes.first(header.length), static_cast<AddressFamily>(family), header)

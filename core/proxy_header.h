@@ -36,9 +36,8 @@ struct ProxyHeader {
   std::size_t length = 0;                 ///< bytes of the header; the client's own begin behind them
 };
 
-/// The longest header that is read. The format allows 64 KiB; what proxies send stays far below this (the
-/// longest in use carries certificate names), and nothing of it is worth more of an attacker's bytes.
-inline constexpr std::size_t max_proxy_header_length = 4096;
+/// The longest header that the format allows: the fixed part, and what its length field can say.
+inline constexpr std::size_t max_proxy_header_length = 16 + 65535;
 
 /// `bytes`: everything received so far, from the first byte. Looks at the fixed part alone until the header
 /// is complete, so no state is kept between calls, and reading byte by byte stays linear. Allocates nothing.
@@ -48,9 +47,9 @@ inline constexpr std::size_t max_proxy_header_length = 4096;
 /// - in version 1, a line without CR LF in its first 107 bytes, CR or LF elsewhere, anything but single
 ///   spaces between the parts, an address of the other family, a number with a leading zero or out of range.
 ///   What follows UNKNOWN is ignored, as it has to be;
-/// - in version 2, another version, command, family or transport, a length too small for the family or over
-///   max_proxy_header_length, a type-length-value vector which does not end with the header, a second
-///   authority, ALPN or CRC32C, a CRC32C that is not right.
+/// - in version 2, another version, command, family or transport, a length too small for the family, a
+///   type-length-value vector which does not end with the header, a second authority, ALPN or CRC32C, a
+///   CRC32C that is not right.
 /// The block behind LOCAL is skipped without a look, as the format demands, and so is the one of a family or
 /// transport which says nothing about a TCP connection.
 Verdict read_proxy_header(ByteView bytes, ProxyHeader& header);

@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::uint8_t handshake_content = 22;  // RFC 8446, 5.1
 constexpr std::uint8_t version_major = 3;       // SSL 3.0 and every TLS version
+constexpr std::uint16_t tls_1_0 = 0x0301;
 constexpr std::size_t record_header_length = 5;
 constexpr std::size_t max_record_length = 16384;
 
@@ -101,7 +102,8 @@ bool read_extensions(ByteView list, ClientHello& hello) {
 bool read_client_hello(ByteView body, ClientHello& hello) {
   Cursor cursor(body);
   const auto version = cursor.read_u16();
-  if (!version || *version >> 8 != version_major || !cursor.read_bytes(random_length)) return false;
+  if (!version || *version >> 8 != version_major || *version < tls_1_0) return false;
+  if (!cursor.read_bytes(random_length)) return false;
   hello.legacy_version = *version;
 
   const auto session_id = cursor.read_vector8();
@@ -109,7 +111,10 @@ bool read_client_hello(ByteView body, ClientHello& hello) {
   const auto cipher_suites = cursor.read_vector16();
   if (!cipher_suites || cipher_suites->empty() || cipher_suites->size() % 2 != 0) return false;
   const auto compression_methods = cursor.read_vector8();
-  if (!compression_methods || compression_methods->empty()) return false;
+  // The null method has to be among them (RFC 5246, 7.4.1.2).
+  if (!compression_methods || std::ranges::find(*compression_methods, 0) == compression_methods->end()) {
+    return false;
+  }
 
   if (cursor.at_end()) return true;
   const auto extensions = cursor.read_vector16();

@@ -40,8 +40,9 @@ class TlsHelloReader {
   /// The byte 0x16 at the front claims the connection for TLS. An SSL 2 style hello is `malformed`, not
   /// `not_mine`. Every structural rule is checked: lengths, no trailing bytes, one handshake message of type
   /// client_hello at the front which ends where its record ends, no other content type and no empty record
-  /// inside it, no extension twice, one name in server_name that HostName::from_server_name accepts. What
-  /// follows the hello's last record is not looked at.
+  /// inside it, client_version 3.1 (TLS 1.0) or higher, the null compression method offered, no extension
+  /// twice, one name in server_name that HostName::from_server_name accepts. What follows the hello's last
+  /// record is not looked at.
   Verdict read(ByteView bytes, ClientHello& hello);
 
   /// How many bytes of the hello the declared lengths promise at least (from the front of the connection,

@@ -18,11 +18,11 @@ void append(std::vector<std::uint8_t>& out, ByteView bytes) {
 }  // namespace
 
 H2Exchange::H2Exchange(H2AuthorityReader& reader, const H2FirstRequest& first, bool settings_sent,
-                       const HeaderFields& additions, Router router)
+                       const HeaderFields& additions, std::size_t head_limit, Router router)
     : router_(router),
       requests_(*this),
       responses_(*this),
-      request_filter_(reader.take_decoder(), first.stream, additions),
+      request_filter_(reader.take_decoder(), first.stream, additions, head_limit),
       first_stream_(first.stream),
       first_block_begin_(first.block_begin),
       first_length_(first.length) {

@@ -26,9 +26,9 @@ class H2Exchange {
 
   /// `reader` has recognised `first`, the request with which the connection begins, and which the filter is
   /// to be shown first. `settings_sent`: the client has got SETTINGS of ours. `additions`: fields that the
-  /// server is to see behind those of each request.
+  /// server is to see behind those of each request. `head_limit`: of the header block of each, in bytes.
   H2Exchange(H2AuthorityReader& reader, const H2FirstRequest& first, bool settings_sent,
-             const HeaderFields& additions, Router router);
+             const HeaderFields& additions, std::size_t head_limit, Router router);
 
   RelayFilter& requests() { return requests_; }
   RelayFilter& responses() { return responses_; }
@@ -43,6 +43,8 @@ class H2Exchange {
   /// What the client is told at the end of the connection, behind what the server's filter has passed; empty
   /// if nothing may stand there.
   [[nodiscard]] std::vector<std::uint8_t> goodbye(Outcome outcome) const;
+  /// The client's side is `malformed` because a header block is too long.
+  [[nodiscard]] bool is_too_large() const { return request_filter_.is_too_large(); }
   /// There is nobody to be told.
   void drop_insertion() { insertion_.clear(); }
 

@@ -37,7 +37,7 @@ void Session::begin_http2(std::uint32_t backend) {
     additions = forwarded_fields(source_ ? std::optional(source_->address) : std::nullopt);
   }
   http2_ = worker_.http2_exchanges().make(first_flight_->http2(), first_flight_->http2_request(), is_greeted_,
-                                          additions, router);
+                                          additions, listener().first_flight_limit, router);
 }
 
 /// After each step of either direction.
@@ -73,9 +73,10 @@ void Session::log_misdirected(const H2Request& request, const Route* route) {
 void Session::http2_malformed(bool is_upstream) {
   if (!is_upstream) return terminate(Outcome::server_reset, CloseMode::reset);
   if (failed_) return terminate(*failed_, CloseMode::reset);
-  if (downstream_.source_has_ended()) return terminate(Outcome::malformed, CloseMode::orderly);
-  http2_answer_ = http2_->goodbye(Outcome::malformed);
-  say_goodbye(Outcome::malformed, http2_answer_);
+  const Outcome outcome = http2_->is_too_large() ? Outcome::too_large : Outcome::malformed;
+  if (downstream_.source_has_ended()) return terminate(outcome, CloseMode::orderly);
+  http2_answer_ = http2_->goodbye(outcome);
+  say_goodbye(outcome, http2_answer_);
 }
 
 void Session::refuse_http2(Outcome outcome) {

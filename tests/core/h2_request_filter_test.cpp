@@ -42,6 +42,25 @@ Passed pass(const std::string& bytes) {
   return whole;
 }
 
+TEST(H2RequestFilter, HoldsABlockToTheLimitOfItsOwner) {
+  // 9 bytes of each frame's header count, so that frames of nothing come to an end, too.
+  const std::string endless = h2_headers(3, "", 0) + h2_frame(H2FrameType::continuation, 0, 3, "") +
+                              h2_frame(H2FrameType::continuation, 0, 3, "");
+  for (const std::size_t limit : {26U, 27U}) {
+    H2RequestFilter filter(HpackDecoder(), 1, {}, limit);
+    std::size_t position = 0;
+    auto kind = H2RequestFilter::Step::Kind::nothing;
+    while (position < endless.size() && kind == H2RequestFilter::Step::Kind::nothing) {
+      const auto step = filter.next(as_bytes(endless).subspan(position));
+      position += step.consumed;
+      kind = step.kind;
+    }
+    const bool is_too_large = limit < endless.size();
+    EXPECT_EQ(kind == H2RequestFilter::Step::Kind::malformed, is_too_large);
+    EXPECT_EQ(filter.is_too_large(), is_too_large);
+  }
+}
+
 /// The header blocks that a server sees, which has seen the first request: "STREAM name=value,…" each, with
 /// "." behind the ones that end their stream, and other frames as "STREAM type".
 std::vector<std::string> seen_by_server(std::string_view bytes) {

@@ -70,12 +70,6 @@ TEST(ProxyHeader, RefusesAnEndlessLineAfter107Bytes) {
   EXPECT_EQ(read_text(line.substr(0, 107)).verdict, Verdict::malformed);
 }
 
-TEST(ProxyHeader, RefusesAnOverlongHeaderBeforeItHasArrived) {
-  const std::string header = version_2(0x21, 0x11, std::string(max_proxy_header_length, 'x'));
-  EXPECT_EQ(read_text(header.substr(0, 15)).verdict, Verdict::need_more);
-  EXPECT_EQ(read_text(header.substr(0, 16)).verdict, Verdict::malformed);
-}
-
 std::optional<IpEndpoint> endpoint(std::string_view text) {
   return IpEndpoint::parse(text);
 }

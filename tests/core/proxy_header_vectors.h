@@ -239,7 +239,6 @@ inline void add_proxy_v2_vectors(std::vector<ProxyVector>& vectors) {
   const auto malformed = [&](const std::string& header) {
     vectors.push_back({header, {.verdict = Verdict::malformed}});
   };
-  malformed(version_2(0x21, 0x11, ipv4_block() + type_length_value(0xe0, std::string(rest + 1, 'x'))));
   for (const unsigned command : {0x00U, 0x01U, 0x11U, 0x22U, 0x2fU, 0x31U, 0xffU}) {
     malformed(version_2(command, 0x11, ipv4_block()));
   }

@@ -91,8 +91,6 @@ inline void add_legal_tls_vectors(std::vector<TlsVector>& vectors) {
   add("no extensions at all", changed_hello([](auto& hello) { hello.has_extensions = false; }));
   add("an empty list of extensions", changed_hello([](auto& hello) { hello.extensions.clear(); }));
   add("no session id", changed_hello([](auto& hello) { hello.session_id.clear(); }), "a.example");
-  add("SSL 3.0 in a TLS record", changed_hello([](auto& hello) { hello.legacy_version = 0x0300; }),
-      "a.example");
   add("a version of the future", changed_hello([](auto& hello) { hello.legacy_version = 0x03ff; }),
       "a.example");
   add("several compression methods", changed_hello([](auto& hello) { hello.compression_methods = {1, 0}; }),
@@ -206,10 +204,12 @@ inline void add_malformed_hello_bodies(std::vector<TlsVector>& vectors) {
     vectors.push_back({.name = std::move(name), .bytes = std::move(bytes), .verdict = Verdict::malformed});
   };
   add("legacy_version 0x0200", changed_hello([](auto& hello) { hello.legacy_version = 0x0200; }));
+  add("SSL 3.0 in a TLS record", changed_hello([](auto& hello) { hello.legacy_version = 0x0300; }));
   add("legacy_version 0x0403", changed_hello([](auto& hello) { hello.legacy_version = 0x0403; }));
   add("a session id of 33 bytes", changed_hello([](auto& hello) { hello.session_id.resize(33); }));
   add("no cipher suite", changed_hello([](auto& hello) { hello.cipher_suites.clear(); }));
   add("half a cipher suite", changed_hello([](auto& hello) { hello.cipher_suites.resize(3); }));
+  add("compression and no way without", changed_hello([](auto& hello) { hello.compression_methods = {1}; }));
   add("no compression method", changed_hello([](auto& hello) { hello.compression_methods.clear(); }));
   add("a byte behind the extensions", changed_hello([](auto& hello) { hello.trailing = {0}; }));
   add("half an extension length", changed_hello([](auto& hello) {

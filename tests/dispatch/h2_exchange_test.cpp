@@ -37,7 +37,7 @@ class Wire {
     H2FirstRequest first;
     EXPECT_EQ(reader.read(as_bytes(first_flight), first), Verdict::recognised);
     exchange_ = std::make_unique<H2Exchange>(
-        reader, first, settings_sent, additions,
+        reader, first, settings_sent, additions, H2AuthorityReader::max_block_length,
         H2Exchange::Router{
             [](void*, const H2Request& request) { return request.authority.view() == "here.example"; },
             nullptr});

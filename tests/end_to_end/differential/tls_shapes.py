@@ -87,6 +87,7 @@ SHAPES = {
     "session id of 33 bytes": _body(FIXED + vector(1, bytes(33)) + CIPHERS + vector(2, ALPHA)),
     "no cipher suites": _with(ALPHA, cipher_suites=b""),
     "half a cipher suite": _with(ALPHA, cipher_suites=b"\x13\x01\x13"),
+    "compression without null": _body(FIXED + b"\0" + vector(2, b"\x13\x01") + b"\1\1" + vector(2, ALPHA)),
     "no compression methods": _body(FIXED + b"\0" + vector(2, b"\x13\x01") + b"\0" + vector(2, ALPHA)),
     "byte behind the extensions": _with(ALPHA, trailing=b"\0"),
     "extensions longer than the message": _body(FIXED + b"\0" + CIPHERS + (len(ALPHA) + 9).to_bytes(2, "big") + ALPHA),

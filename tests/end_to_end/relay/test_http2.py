@@ -217,6 +217,18 @@ def test_too_large(workshop, flight, expected):
     dispatcher.logged(outcome="too_large")
 
 
+@pytest.mark.parametrize("flight", (frame(HEADERS, 0, 3, bytes(2000)),
+                                    frame(HEADERS, 0, 3, request_block("beta.test")) + 200 * frame(CONTINUATION, 0, 3, b"")),
+                         ids=("a frame", "a block of empty frames"))
+def test_a_later_head_that_is_too_large(workshop, flight):
+    sites = Sites(workshop, 'first_flight_limit = "1KiB"')
+    with connect(sites.port) as client, opened(sites, client):
+        client.sendall(flight)
+        data, ending = read_to_end(client)
+        assert data.endswith(goaway(1, 0xb)) and ending == "close"
+    sites.dispatcher.logged(outcome="too_large")
+
+
 def test_a_server_that_does_not_answer_the_connect(workshop):
     listener, address = workshop.listen(backlog=0)
     with connect(listener.getsockname()[1]):

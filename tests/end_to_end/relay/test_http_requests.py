@@ -258,6 +258,22 @@ def test_a_refused_expectation(workshop):
             assert read_to_end(client) == (answer, "close")
 
 
+@pytest.mark.parametrize("fields, body", (("Content-Length: 5", b"he"), ("Transfer-Encoding: chunked", b"5\r\nhe")))
+@pytest.mark.parametrize("resets", (False, True))
+def test_a_client_that_ends_within_its_body(workshop, fields, body, resets):
+    """The server, which gives up without an answer, is not to blame."""
+    sites = Sites(workshop)
+    message = request("alpha.test", "/", fields, method="POST") + body
+    with connect(sites.port) as client:
+        client.sendall(message)
+        client.shutdown(socket.SHUT_WR)
+        server = accept(sites.alpha)
+        assert read_to_end(server) == (message, "close")
+        reset(server) if resets else server.close()
+        assert Messages(client).next().status == 400
+    sites.dispatcher.logged(outcome="malformed")
+
+
 def test_an_early_answer_does_not_cut_the_body_off(workshop):
     """A server that has answered and keeps the connection gets the rest of the body, and only that."""
     sites = Sites(workshop)
