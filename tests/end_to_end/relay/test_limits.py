@@ -171,7 +171,8 @@ def test_a_refused_client_has_no_more_time_than_others(workshop):
 @pytest.mark.smoke
 def test_only_so_many_wait_to_be_told(workshop):
     """A flood of clients that say nothing takes no memory: those beyond the bound are reset at once."""
-    limited = Limited(workshop, 'max_connections_per_source = 1\nfirst_flight_timeout = "0s"')
+    # One worker takes the connections in the order of the queue, so that those who wait have come first.
+    limited = Limited(workshop, 'max_connections_per_source = 1\nfirst_flight_timeout = "0s"', workers=1)
     with limited.open(), contextlib.ExitStack() as stack:
         waiting = [stack.enter_context(connect(limited.port)) for _ in range(WAITING)]
         # Each of them is waited for; then there is no room, also for one that would have asked at once.
