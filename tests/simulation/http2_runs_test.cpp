@@ -229,21 +229,11 @@ class Http2Run {
 };
 
 TEST(Http2RunsTest, EveryStreamIsAnsweredByItsOwnBackendOrRefused) {
-  const SeedRange range = seeds(600);
-  for (std::uint64_t seed = range.first; seed <= range.last; ++seed) {
-    SCOPED_TRACE("seed " + std::to_string(seed));
-    Http2Run(seed, false).execute();
-    if (HasFailure()) return;
-  }
+  run_seeds<Http2Run>(600, false);
 }
 
 TEST(Http2RunsTest, FaultsLetNoStreamGoAstray) {
-  const SeedRange range = seeds(1500);
-  for (std::uint64_t seed = range.first; seed <= range.last; ++seed) {
-    SCOPED_TRACE("seed " + std::to_string(seed));
-    Http2Run(seed, true).execute();
-    if (HasFailure()) return;
-  }
+  run_seeds<Http2Run>(1500, true);
 }
 
 }  // namespace

@@ -290,21 +290,11 @@ class HttpRun {
 };
 
 TEST(HttpRunsTest, EveryRequestIsAnsweredByItsOwnBackend) {
-  const SeedRange range = seeds(1500);
-  for (std::uint64_t seed = range.first; seed <= range.last; ++seed) {
-    SCOPED_TRACE("seed " + std::to_string(seed));
-    HttpRun(seed, false).execute();
-    if (HasFailure()) return;
-  }
+  run_seeds<HttpRun>(1500, false);
 }
 
 TEST(HttpRunsTest, FaultsNeverMixRequestsOrResponses) {
-  const SeedRange range = seeds(3000);
-  for (std::uint64_t seed = range.first; seed <= range.last; ++seed) {
-    SCOPED_TRACE("seed " + std::to_string(seed));
-    HttpRun(seed, true).execute();
-    if (HasFailure()) return;
-  }
+  run_seeds<HttpRun>(3000, true);
 }
 
 }  // namespace

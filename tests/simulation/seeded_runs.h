@@ -3,6 +3,8 @@
 // every completion.
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>
@@ -27,6 +29,17 @@ inline SeedRange seeds(std::uint64_t usual_count) {
   };
   if (const auto only = number("PORTSHARE_SIMULATION_SEED")) return {*only, *only};
   return {1, number("PORTSHARE_SIMULATION_SEEDS").value_or(usual_count)};
+}
+
+/// Executes a Run for each seed, with faults or without, until one fails.
+template <typename Run>
+void run_seeds(std::uint64_t usual_count, bool with_faults) {
+  const SeedRange range = seeds(usual_count);
+  for (std::uint64_t seed = range.first; seed <= range.last; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    Run(seed, with_faults).execute();
+    if (testing::Test::HasFailure()) return;
+  }
 }
 
 /// How much a run sends: where the network moves a few bytes at a time, little, or it would take for ever.

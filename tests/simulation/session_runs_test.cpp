@@ -446,21 +446,11 @@ class SeededRun {
 };
 
 TEST(SessionRunsTest, EverythingArrivesOnAHealthyNetwork) {
-  const SeedRange range = seeds(1500);
-  for (std::uint64_t seed = range.first; seed <= range.last; ++seed) {
-    SCOPED_TRACE("seed " + std::to_string(seed));
-    SeededRun(seed, false).execute();
-    if (HasFailure()) return;
-  }
+  run_seeds<SeededRun>(1500, false);
 }
 
 TEST(SessionRunsTest, FaultsNeverMixTruncateOrLeak) {
-  const SeedRange range = seeds(3000);
-  for (std::uint64_t seed = range.first; seed <= range.last; ++seed) {
-    SCOPED_TRACE("seed " + std::to_string(seed));
-    SeededRun(seed, true).execute();
-    if (HasFailure()) return;
-  }
+  run_seeds<SeededRun>(3000, true);
 }
 
 }  // namespace
