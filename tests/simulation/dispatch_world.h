@@ -1,6 +1,10 @@
 // The production worker between scripted clients and servers, on the simulated network.
 #pragma once
 
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <chrono>
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -180,6 +184,18 @@ inline Config dispatch_config(std::size_t backend_count, std::size_t servers_per
   config.rules.push_back(std::move(ssh));
   build_routes(config);
   return config;
+}
+
+/// Lets every client come to its end, then stops the program. Nobody is left hanging, and nothing is left.
+inline void run_to_the_end(DispatchWorld& dispatch) {
+  constexpr std::chrono::hours longest_run{48};  // of the simulated clock
+  ASSERT_TRUE(dispatch.run_until(
+      [&] { return std::ranges::all_of(dispatch.clients(), &ScriptedClient::is_done); }, longest_run))
+      << "a client is left hanging";
+  ASSERT_TRUE(dispatch.stop(longest_run)) << "a session is left hanging";
+  EXPECT_TRUE(dispatch.world().is_clean())
+      << dispatch.world().network.open_sockets() << " sockets, " << dispatch.world().loop.pending()
+      << " ops, " << dispatch.world().loop.buffers().outstanding() << " buffers";
 }
 
 }  // namespace portshare

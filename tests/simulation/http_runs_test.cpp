@@ -25,7 +25,6 @@ using std::chrono::seconds;
 
 constexpr std::size_t backend_count = 3;
 constexpr hours healthy_patience{12};
-constexpr hours longest_run{48};
 
 std::string_view answer_for(Outcome outcome) {
   return as_text(refusal_for(Protocol::http, outcome).answer);
@@ -57,13 +56,7 @@ class HttpRun {
       if (random_.chance(2, 3)) dispatch_.drain();
       if (random_.chance(1, 3)) dispatch_.worker().terminate_all();
     }
-    ASSERT_TRUE(dispatch_.run_until(
-        [&] { return std::ranges::all_of(dispatch_.clients(), &ScriptedClient::is_done); }, longest_run))
-        << "a client is left hanging";
-    ASSERT_TRUE(dispatch_.stop(longest_run)) << "a session is left hanging";
-    EXPECT_TRUE(dispatch_.world().is_clean())
-        << dispatch_.world().network.open_sockets() << " sockets, " << dispatch_.world().loop.pending()
-        << " ops, " << dispatch_.world().loop.buffers().outstanding() << " buffers";
+    ASSERT_NO_FATAL_FAILURE(run_to_the_end(dispatch_));
     check_servers();
     for (std::size_t client = 0; client < requests_.size(); ++client) {
       SCOPED_TRACE("client " + std::to_string(client));
