@@ -103,12 +103,14 @@ RelayFilter::Result HttpResponseFilter::inspect(ByteView bytes) {
     stage_ = head_.body == HttpResponseHead::Body::tunnel ? Stage::complete : Stage::body;
   }
   untouched_ = untouched_ && passed == 0;
-  if (stage_ == Stage::complete) return {.count = passed, .action = Action::pause};
+  if (stage_ == Stage::complete) return {.count = passed, .action = Action::pause};  // a tunnel
   if (stage_ == Stage::head) return {.count = passed, .action = Action::go_on};
   const auto consumed = body_.consume(bytes.subspan(passed));
   untouched_ = untouched_ && consumed.count == 0;
   if (consumed.progress == HttpBody::Progress::complete) stage_ = Stage::complete;
-  return {.count = passed + consumed.count, .action = action_of(consumed.progress)};
+  return {.count = passed + consumed.count,
+          .action = action_of(consumed.progress),
+          .ends_stream = stage_ == Stage::complete && !head_.keep_alive};
 }
 
 void HttpResponseFilter::expect(const HttpResponseContext& context) {

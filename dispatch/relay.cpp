@@ -38,10 +38,8 @@ RelayDirection::Progress RelayDirection::received(Loop& loop) {
     source_ended_ = true;
     return Progress::source_failed;
   }
-  if (receive_.count == 0) {
-    source_ended_ = true;
-    return has_unsent() ? Progress::running : Progress::source_ended;
-  }
+  source_ended_ = receive_.count == 0 || receive_.is_last();
+  if (receive_.count == 0) return has_unsent() ? Progress::running : Progress::source_ended;
   if (kept_.empty()) {
     pending_ = receive_.received();
     buffer_ = receive_.take_buffer();
@@ -60,11 +58,13 @@ RelayDirection::Progress RelayDirection::pass_on(Loop& loop) {
   unsent_ = result.replacement.value_or(pending_.first(result.count));
   is_replacement_ = result.replacement.has_value();
   if (is_replacement_) pending_ = pending_.subspan(result.count);
-  if (!unsent_.empty()) {
+  if (unsent_.empty()) return proceed(loop);
+  // An end that goes with the last bytes spares both sides a packet and a wake-up.
+  if (result.ends_stream || (!filter_ && source_ended_))
+    loop.send_last(send_, sink_, unsent_);
+  else
     loop.send(send_, sink_, unsent_);
-    return Progress::running;
-  }
-  return proceed(loop);
+  return Progress::running;
 }
 
 RelayDirection::Progress RelayDirection::sent(Loop& loop) {
@@ -73,7 +73,10 @@ RelayDirection::Progress RelayDirection::sent(Loop& loop) {
     ended_ = true;
     return Progress::ended;
   }
-  return finish_sending(loop) ? proceed(loop) : Progress::running;
+  ended_ = send_.last;
+  if (!finish_sending(loop)) return Progress::running;
+  const Progress progress = proceed(loop);
+  return ended_ && progress == Progress::source_ended ? Progress::ended : progress;
 }
 
 RelayDirection::Progress RelayDirection::proceed(Loop& loop) {

@@ -26,6 +26,8 @@ class RelayFilter {
     Action action = Action::go_on;
     /// Goes on in their place, from memory of the filter that stays until the next inspect().
     std::optional<ByteView> replacement = {};
+    /// With `pause`: nothing is ever to go on behind this, so the end of the stream may go with it.
+    bool ends_stream = false;
   };
 
   RelayFilter() = default;

@@ -184,7 +184,8 @@ void Session::connect_next() {
   const Server& server = worker_.servers().servers(backend_)[server_index_];
   if (server.leads_back_if_local && worker_.is_known_loop(server)) return connect_failed(Status::refused);
   loop().arm(timer_, worker_.config().backends[backend_].connect_timeout);
-  loop().connect(server_send_, server.address);
+  const bool has_bytes = announcement_ || !first_bytes_.empty() || !upstream_.pending().empty();
+  loop().connect(server_send_, server.address, has_bytes ? Loop::Then::sends_at_once : Loop::Then::waits);
 }
 
 void Session::connected(Op& op) {
@@ -216,6 +217,7 @@ void Session::connect_failed(Status status) {
 void Session::start_relay() {
   state_ = State::relaying;
   last_activity_ = loop().now();
+  server_receive_.expect_wait();
   watch_idleness();
   upstream_.open(client_, server_, exchange_ ? &exchange_->requests : http2_ ? &http2_->requests() : nullptr);
   downstream_.open(server_, client_,
@@ -245,10 +247,11 @@ void Session::resume_both() {
   if (state_ == State::relaying && downstream_.is_paused()) relayed(downstream_, downstream_.resume(loop()));
 }
 
-RelayDirection::Progress Session::received_by(RelayDirection& direction, const Op& op) {
+RelayDirection::Progress Session::received_by(RelayDirection& direction, Op& op) {
   // After a failure the end of what the failed side had sent is the end of the session, not one to be passed
   // on.
   if (failed_ && op.succeeded() && op.count == 0) return RelayDirection::Progress::source_failed;
+  if (failed_) op.last = false;
   return direction.received(loop());
 }
 
@@ -262,7 +265,7 @@ void Session::relayed(RelayDirection& direction, RelayDirection::Progress progre
       if (http2_) carry_on_http2();
       return;
     case RelayDirection::Progress::source_ended:
-      if (!exchange_) return direction.end(loop());
+      if (!exchange_) return end_direction(direction);
       return is_upstream ? client_ended() : server_ended();
     case RelayDirection::Progress::ended: {
       const RelayDirection& other = is_upstream ? downstream_ : upstream_;
@@ -282,6 +285,13 @@ void Session::relayed(RelayDirection& direction, RelayDirection::Progress progre
       if (http2_) return http2_malformed(is_upstream);
       return is_upstream ? request_malformed() : response_malformed();
   }
+}
+
+void Session::end_direction(RelayDirection& direction) {
+  const RelayDirection& other = &direction == &upstream_ ? downstream_ : upstream_;
+  // Where nothing is left to come from the other side either, closing says it.
+  if (other.has_ended() && !failed_) return terminate(Outcome::ok, CloseMode::orderly);
+  direction.end(loop());
 }
 
 void Session::source_failed(bool is_upstream) {
@@ -356,6 +366,7 @@ void Session::say_goodbye(Outcome outcome, ByteView answer) {
 }
 
 void Session::send_answer() {
+  if (downstream_.has_ended()) return await_client_end();  // it went with the last bytes
   if (answer_.empty()) return loop().shutdown(client_send_, client_);
   loop().send(client_send_, client_, answer_);
 }
@@ -370,6 +381,10 @@ void Session::answer_sent(Op& op) {
     answer_ = answer_.subspan(op.count);
     return send_answer();
   }
+  await_client_end();
+}
+
+void Session::await_client_end() {
   state_ = State::lingering;
   linger();
 }

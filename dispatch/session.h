@@ -104,8 +104,10 @@ class Session {
   void start_relay();
   void watch_idleness();
   void resume_both();
-  RelayDirection::Progress received_by(RelayDirection& direction, const Op& op);
+  RelayDirection::Progress received_by(RelayDirection& direction, Op& op);
   void relayed(RelayDirection& direction, RelayDirection::Progress progress);
+  /// What it has read is at its end, and has been sent.
+  void end_direction(RelayDirection& direction);
   void source_failed(bool is_upstream);
   void sink_failed(RelayDirection& direction, bool is_upstream);
   void check_idle();
@@ -154,6 +156,7 @@ class Session {
   void say_goodbye(Outcome outcome, ByteView answer);
   void send_answer();
   void answer_sent(Op& op);
+  void await_client_end();
   void linger();
   void close_when_quiet();
   void closed();

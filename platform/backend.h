@@ -24,8 +24,9 @@ namespace portshare {
 /// - receive: waits until there is something, then takes a buffer of the pool; nothing waits with a buffer in
 /// hand. Lack of a
 ///   pool buffer ends it with `no_resources`. Count 0 with `ok` is the end of the stream, and again for every
-///   later receive.
-/// - send: some of the bytes, at least one. Never raises a signal.
+///   later receive. `last` is set only if the stream has ended behind these bytes.
+/// - send: some of the bytes, at least one. Never raises a signal. With `ends_stream`, and all of the bytes
+///   taken, it shuts the sending side down, too, and sets `last`; should that fail, the send has failed.
 /// - shutdown: ends the sending side, after everything sent before.
 /// - close: always `ok`; the socket is gone, whatever it reported. No other op of that socket may be in
 /// flight.

@@ -151,18 +151,11 @@ void EpollBackend::submit_connect(Op& op, OpQueue& done) {
   reset(op.socket);
   Descriptor& descriptor = descriptor_of(op.socket);
   descriptor.may_have_input = false;
-  if (!op.address->ip) {
-    connect_unix(op, done);
-    return;
-  }
-  sockaddr_storage address{};
-  const socklen_t length = to_system_address(*op.address, address);
-  if (::connect(std::to_underlying(op.socket), reinterpret_cast<const sockaddr*>(&address), length) == 0)
-    finish_connect(op, 0, done);
-  else if (errno != EINPROGRESS || !watch(op.socket, descriptor, input_events | EPOLLOUT | EPOLLET))
-    finish_connect(op, errno, done);
-  else
+  if (try_connect(op, done) || !op.address->ip) return;
+  if (watch(op.socket, descriptor, input_events | EPOLLOUT | EPOLLET))
     descriptor.writer = &op;
+  else
+    finish_connect(op, errno, done);
 }
 
 void EpollBackend::submit_receive(Op& op, OpQueue& done) {
@@ -238,14 +231,13 @@ void EpollBackend::handle(const epoll_event& event, OpQueue& done) {
     return;
   }
   if (event.events & end_events) descriptor.ended = true;
+  if ((event.events & (EPOLLRDHUP | EPOLLERR)) == EPOLLRDHUP) descriptor.stream_ended = true;
   if (event.events & (EPOLLIN | end_events)) descriptor.may_have_input = true;
 
   if (Op* op = descriptor.writer; op && event.events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) {
     descriptor.writer = nullptr;
-    if (op->kind == Op::Kind::connect)
-      handle_connected(*op, event.events, done);
-    else if (!try_send(*op, done))
-      descriptor.writer = op;
+    const bool is_over = op->kind == Op::Kind::connect ? try_connect(*op, done) : try_send(*op, done);
+    if (!is_over) descriptor.writer = op;
   }
   if (Op* op = descriptor.reader; op && descriptor.may_have_input) {
     descriptor.reader = nullptr;
@@ -263,16 +255,6 @@ void EpollBackend::handle_listener(Socket listener, Descriptor& descriptor, OpQu
   if (try_accept(op, done)) return;
   Descriptor& same = descriptor_of(listener);  // accepting may have moved the table
   op.next = std::exchange(same.reader, &op);
-}
-
-void EpollBackend::handle_connected(Op& op, std::uint32_t events, OpQueue& done) {
-  int error = 0;
-  if (events & (EPOLLHUP | EPOLLERR)) {
-    socklen_t length = sizeof(error);
-    if (::getsockopt(std::to_underlying(op.socket), SOL_SOCKET, SO_ERROR, &error, &length) != 0)
-      error = errno;
-  }
-  finish_connect(op, error, done);
 }
 
 bool EpollBackend::try_accept(Op& op, OpQueue& done) {
@@ -303,7 +285,10 @@ bool EpollBackend::try_receive(Op& op, Descriptor& descriptor, OpQueue& done) {
     op.buffer = buffer;
     op.count = static_cast<std::uint32_t>(got);
     // Less than was asked for means that there was no more, and the next bytes make an event.
-    if (op.count < BufferPool::buffer_size && !descriptor.ended) descriptor.may_have_input = false;
+    if (op.count < BufferPool::buffer_size) {
+      op.last = descriptor.stream_ended;
+      if (!descriptor.ended) descriptor.may_have_input = false;
+    }
     finish(op, Status::ok, done);
     return true;
   }
@@ -318,10 +303,9 @@ bool EpollBackend::try_receive(Op& op, Descriptor& descriptor, OpQueue& done) {
 }
 
 bool EpollBackend::try_send(Op& op, OpQueue& done) {
-  const auto sent = ::send(std::to_underlying(op.socket), op.data, op.length, MSG_NOSIGNAL | MSG_DONTWAIT);
+  const auto sent = ::send(std::to_underlying(op.socket), op.data, op.length, send_flags(op) | MSG_DONTWAIT);
   if (sent < 0 && errno == EAGAIN) return false;
-  op.count = sent < 0 ? 0 : static_cast<std::uint32_t>(sent);
-  settle(op, sent < 0 ? errno : 0, done);
+  finish_send(op, sent < 0 ? -errno : sent, done);
   return true;
 }
 

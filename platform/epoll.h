@@ -38,6 +38,7 @@ class EpollBackend final : public PosixBackend {
     std::uint32_t interest = 0;    // the events it is registered for; 0: not registered
     bool may_have_input = true;    // false: nothing to receive now, and an event will say when there is
     bool ended = false;            // the peer's end or an error was reported: no event need follow
+    bool stream_ended = false;     // the end, and no error
   };
 
   EpollBackend() = default;
@@ -62,7 +63,6 @@ class EpollBackend final : public PosixBackend {
 
   void handle(const epoll_event& event, OpQueue& done);
   void handle_listener(Socket listener, Descriptor& descriptor, OpQueue& done);
-  void handle_connected(Op& op, std::uint32_t events, OpQueue& done);
 
   /// Tries the operation; false if it has to wait.
   [[nodiscard]] bool try_accept(Op& op, OpQueue& done);

@@ -34,19 +34,24 @@ class Loop {
     op.listener = listener;
     start(op, Op::Kind::accept, Socket::none);
   }
-  /// `address` must live until the callback.
-  void connect(Op& op, const SocketAddress& address) {
+  /// What the owner of a connect does when it has succeeded.
+  enum class Then : std::uint8_t { waits, sends_at_once };
+  /// `address` must live until the callback. Who sends at once spares the network a packet: the
+  /// acknowledgement that ends the handshake travels with the first bytes.
+  void connect(Op& op, const SocketAddress& address, Then then = Then::waits) {
     op.address = &address;
+    op.data_follows = then == Then::sends_at_once;
     start(op, Op::Kind::connect, Socket::none);
   }
   /// The bytes come in a buffer of buffers(), see Op::take_buffer.
   void receive(Op& op, Socket socket) { start(op, Op::Kind::receive, socket); }
   /// `bytes`, at least one, must live until the callback. `count` may be less than asked: send the rest then.
   void send(Op& op, Socket socket, ByteView bytes) {
-    op.data = bytes.data();
-    op.length = static_cast<std::uint32_t>(bytes.size());
-    start(op, Op::Kind::send, socket);
+    start_send(op, socket, bytes, false);
   }
+  /// Sends `bytes` and behind them the end of the stream, if possible in the same packet. If only some of the
+  /// bytes were taken, nothing has ended: `op.last` tells.
+  void send_last(Op& op, Socket socket, ByteView bytes) { start_send(op, socket, bytes, true); }
   /// Ends the sending side: the peer reads the end of the stream.
   void shutdown(Op& op, Socket socket) { start(op, Op::Kind::shutdown, socket); }
   /// No other op of this socket may be pending.
@@ -82,6 +87,12 @@ class Loop {
   [[nodiscard]] std::size_t pending() const { return pending_; }
 
  private:
+  void start_send(Op& op, Socket socket, ByteView bytes, bool ends_stream) {
+    op.data = bytes.data();
+    op.length = static_cast<std::uint32_t>(bytes.size());
+    op.ends_stream = ends_stream;
+    start(op, Op::Kind::send, socket);
+  }
   void start(Op& op, Op::Kind kind, Socket socket) {
     assert(op.state == Op::State::idle);
     op.kind = kind;
@@ -91,6 +102,7 @@ class Loop {
     op.system_error = 0;
     op.count = 0;
     op.buffer = nullptr;
+    op.last = false;
     op.cancel_requested = false;
     queued_.push(op);
     ++pending_;

@@ -68,12 +68,18 @@ class Op {
     context_ = context;
   }
 
+  /// Before a receive: as far as the owner knows nothing has come yet. A hint, which may be wrong.
+  void expect_wait() { likely_waits = true; }
+
   [[nodiscard]] bool is_idle() const { return state == State::idle; }
   [[nodiscard]] bool succeeded() const { return status == Status::ok; }
 
   /// After a receive: what arrived, in the buffer that the owner of the op now owns. Empty: the peer has
   /// closed its side.
   [[nodiscard]] ByteView received() const { return {buffer, count}; }
+  /// After a receive: nothing comes behind these bytes. An engine says so where it happens to know, which
+  /// spares the receive that would tell; without it the end may follow all the same.
+  [[nodiscard]] bool is_last() const { return last; }
   /// Takes the buffer of a receive over; it goes back with BufferPool::release. Null at the end of the stream
   /// and on failure.
   [[nodiscard]] std::uint8_t* take_buffer() { return std::exchange(buffer, nullptr); }
@@ -83,12 +89,16 @@ class Op {
   std::int32_t system_error = 0;  ///< the system's own code, for logs only
   std::uint32_t count = 0;        ///< bytes received or sent
   Socket socket = Socket::none;  ///< the one worked on; of accept and connect: the new one, `none` on failure
+  bool last = false;             ///< of a receive: see is_last(); of a send: the end of the stream went along
 
   // Between Loop and Backend. Owners leave these alone.
   Kind kind = Kind::none;
   State state = State::idle;
   CloseMode close_mode = CloseMode::orderly;
   bool cancel_requested = false;
+  bool data_follows = false;  ///< of connect
+  bool ends_stream = false;   ///< of send
+  bool likely_waits = false;  ///< of receive: to be tried when the socket is ready, and not before
   Socket listener = Socket::none;          ///< of accept
   std::uint32_t length = 0;                ///< of send
   const std::uint8_t* data = nullptr;      ///< of send

@@ -26,8 +26,19 @@ class PosixBackend : public Backend {
 
   /// Opens the socket of a connect, non-blocking, into `op.socket`. False: `op` has failed and is in `done`.
   [[nodiscard]] static bool open_socket(Op& op, OpQueue& done);
+  /// Connects `op.socket`, which is open. True: `op` is in `done`, which it is mostly for a server on this
+  /// host. False: to be tried again when the socket has become writable, or by retry_unix_connects().
+  [[nodiscard]] bool try_connect(Op& op, OpQueue& done);
   /// The end of a connect, in either way: closes the socket of one that failed.
   static void finish_connect(Op& op, int error, OpQueue& done);
+
+  /// Whether the stream has ended, and nothing is left to receive.
+  [[nodiscard]] static bool is_at_end(Socket socket);
+
+  /// The end of a send that the system has taken `sent` bytes of, or refused with -errno.
+  static void finish_send(Op& op, long sent, OpQueue& done);
+  /// The flags of its call, without those that make it wait or not.
+  [[nodiscard]] static int send_flags(const Op& op);
 
   /// Connecting to a unix socket never takes time in the kernel: it succeeds or fails at once, or the
   /// server's queue is full (EAGAIN). TCP would send its SYN again in that case, so we try again too, every

@@ -153,7 +153,8 @@ bool SimulatedBackend::try_to_complete(Token token, Op& op) {
       const auto sent = network_.send(op.socket, bytes_of(op));
       if (!sent) return false;
       op.count = static_cast<std::uint32_t>(sent->count);
-      complete(token, sent->status);
+      op.last = op.ends_stream && op.count == op.length;
+      complete(token, op.last ? network_.shutdown(op.socket) : sent->status);
       return true;
     }
     case Op::Kind::shutdown:
@@ -187,6 +188,7 @@ bool SimulatedBackend::try_receive(Token token, Op& op) {
   const auto received = network_.receive(op.socket, std::span(buffer, BufferPool::buffer_size));
   op.buffer = buffer;
   op.count = static_cast<std::uint32_t>(received->count);
+  op.last = received->last;
   complete(token, received->status);
   return true;
 }
@@ -329,7 +331,8 @@ void SimulatedBackend::release_slot(Token token, const Op& op) {
     slots_.erase(found);
     return;
   }
-  if (op.kind == Op::Kind::shutdown && op.succeeded()) slots.ended = true;
+  if ((op.kind == Op::Kind::shutdown || (op.kind == Op::Kind::send && op.last)) && op.succeeded())
+    slots.ended = true;
   if (slots.receive == token) slots.receive = 0;
   if (slots.send == token) slots.send = 0;
 }

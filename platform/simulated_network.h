@@ -101,6 +101,7 @@ class SimulatedNetwork {
   struct Transfer {
     Status status = Status::ok;
     std::size_t count = 0;
+    bool last = false;  ///< of a receive: the end of the stream is known to follow
   };
   /// Whether `receive` has a result, and whether it needs a buffer.
   enum class Readable : std::uint8_t { no, bytes, end_or_error };

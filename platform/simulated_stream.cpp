@@ -46,7 +46,8 @@ std::optional<SimulatedNetwork::Transfer> SimulatedNetwork::receive(Socket socke
     at->received.pop(count);
     traffic_[index_of(socket)].received += count;
     schedule_delivery(at.peer());  // there is room again
-    return Transfer{Status::ok, count};
+    const bool ends = at->received.empty() && at->end_received;
+    return Transfer{Status::ok, count, ends && happens(faults_.end_announced)};
   }
   if (at->end_received) return Transfer{Status::ok, 0};
   if (!at->reset_received) return std::nullopt;

@@ -99,11 +99,11 @@ void UringBackend::submit(Op& op, OpQueue& done) {
       submit_connect(op, done);
       return;
     case Op::Kind::receive:
-      submit_receive(op, false);
+      submit_receive(op, op.likely_waits);
       return;
     case Op::Kind::send: {
       io_uring_sqe& entry = next_entry();
-      io_uring_prep_send(&entry, descriptor, op.data, op.length, MSG_NOSIGNAL);
+      io_uring_prep_send(&entry, descriptor, op.data, op.length, send_flags(op));
       io_uring_sqe_set_data64(&entry, tag_of(op));
       return;
     }
@@ -135,15 +135,12 @@ void UringBackend::submit_receive(Op& op, bool poll_first) {
 
 void UringBackend::submit_connect(Op& op, OpQueue& done) {
   if (!open_socket(op, done)) return;
-  if (!op.address->ip) {
-    connect_unix(op, done);
-    return;
-  }
+  if (!try_connect(op, done) && op.address->ip) wait_for_connect(op);
+}
+
+void UringBackend::wait_for_connect(Op& op) {
   io_uring_sqe& entry = next_entry();
-  sockaddr_storage& address = connect_addresses_[static_cast<std::size_t>(&entry - ring_.sq.sqes)];
-  const socklen_t length = to_system_address(*op.address, address);
-  io_uring_prep_connect(&entry, std::to_underlying(op.socket), reinterpret_cast<const sockaddr*>(&address),
-                        length);
+  io_uring_prep_poll_add(&entry, std::to_underlying(op.socket), POLLOUT);
   io_uring_sqe_set_data64(&entry, tag_of(op));
 }
 
@@ -208,20 +205,18 @@ void UringBackend::collect(OpQueue& done) {
 }
 
 void UringBackend::complete(Op& op, int result, unsigned flags, OpQueue& done) {
-  const int error = result < 0 ? -result : 0;
   switch (op.kind) {
     case Op::Kind::accept:
       complete_accept(op, result, done);
       return;
     case Op::Kind::connect:
-      finish_connect(op, error, done);
+      complete_connect(op, result, done);
       return;
     case Op::Kind::receive:
       complete_receive(op, result, flags, done);
       return;
     case Op::Kind::send:
-      op.count = error ? 0 : static_cast<std::uint32_t>(result);
-      settle(op, error, done);
+      finish_send(op, result, done);
       return;
     case Op::Kind::close:
       finish(op, Status::ok, done);
@@ -231,6 +226,15 @@ void UringBackend::complete(Op& op, int result, unsigned flags, OpQueue& done) {
       break;
   }
   assert(false);
+}
+
+void UringBackend::complete_connect(Op& op, int result, OpQueue& done) {
+  if (result < 0)
+    finish_connect(op, -result, done);
+  else if (op.cancel_requested)  // too late for the poll, and early enough for the connect
+    finish_connect(op, ECANCELED, done);
+  else if (!try_connect(op, done))
+    wait_for_connect(op);
 }
 
 void UringBackend::complete_accept(Op& op, int result, OpQueue& done) {
@@ -254,6 +258,9 @@ void UringBackend::complete_receive(Op& op, int result, unsigned flags, OpQueue&
       buffers().stock_became_outstanding();
       op.buffer = buffer;
       op.count = static_cast<std::uint32_t>(result);
+      op.likely_waits = (flags & IORING_CQE_F_SOCK_NONEMPTY) == 0;
+      // Behind less than was asked for there may be bytes that have come since, or the end of the stream.
+      if (op.count < BufferPool::buffer_size && !op.likely_waits) op.last = is_at_end(op.socket);
     } else {
       buffers().release_from_stock(buffer);
     }

@@ -2,8 +2,6 @@
 #pragma once
 
 #include <liburing.h>
-#include <sys/socket.h>
-
 #include <array>
 #include <expected>
 #include <memory>
@@ -41,6 +39,7 @@ class UringBackend final : public PosixBackend {
   void submit(Op& op, OpQueue& done);
   void submit_receive(Op& op, bool poll_first);
   void submit_connect(Op& op, OpQueue& done);
+  void wait_for_connect(Op& op);
   void submit_wake_poll();
   [[nodiscard]] io_uring_sqe& next_entry();
 
@@ -48,6 +47,7 @@ class UringBackend final : public PosixBackend {
   void collect(OpQueue& done);
   void complete(Op& op, int result, unsigned flags, OpQueue& done);
   void complete_receive(Op& op, int result, unsigned flags, OpQueue& done);
+  void complete_connect(Op& op, int result, OpQueue& done);
   void complete_accept(Op& op, int result, OpQueue& done);
 
   /// Fills the buffer ring up from the pool, or gives back what the pool's limit does not allow any more.
@@ -62,10 +62,6 @@ class UringBackend final : public PosixBackend {
   std::array<std::uint8_t*, ring_buffers> provided_{};  // by buffer id; null: not in the ring
   std::array<std::uint16_t, ring_buffers> free_ids_{};  // the ids that are not in the ring
   std::size_t free_id_count_ = 0;
-
-  // The kernel copies the address of a connect when it takes the entry; until then it lies in the entry's
-  // slot.
-  std::array<sockaddr_storage, submission_entries> connect_addresses_{};
 };
 
 }  // namespace portshare
