@@ -68,6 +68,14 @@ struct ListenerConfig {
   std::uint32_t max_connections = 0;                ///< 0: no limit
   SourceLimits source_limits;
   [[nodiscard]] bool has_limits() const { return max_connections != 0 || source_limits.any(); }
+  /// How long the system keeps a client that says nothing from us, which spares a wake-up for each of the
+  /// others. Not where somebody waits for the silent ones (`silent`), where they count (limits), nor where
+  /// the time matters.
+  static constexpr std::chrono::seconds accept_deferral{1};
+  [[nodiscard]] bool defers_accept() const {
+    const bool has_time = first_flight_timeout.count() <= 0 || first_flight_timeout >= 3 * accept_deferral;
+    return reads_first_flight() && !silent_backend && !has_limits() && has_time;
+  }
 };
 
 /// A server as the file names it. A host name is looked up at start (resolver) and may become several

@@ -23,12 +23,13 @@ namespace {
 
 /// A program that was killed may hold its ports a moment longer: the kernel takes rings of io_uring down in
 /// the background.
-std::expected<Socket, ListenError> open_when_free(const SocketAddress& address) {
+std::expected<Socket, ListenError> open_when_free(const SocketAddress& address,
+                                                  std::chrono::seconds defer_accept) {
   constexpr std::chrono::milliseconds patience{500};
   constexpr std::chrono::milliseconds pause{20};
   const auto deadline = std::chrono::steady_clock::now() + patience;
   for (;;) {
-    auto socket = open_listening_socket(address);
+    auto socket = open_listening_socket(address, defer_accept);
     const bool is_taken = !socket && std::error_code(socket.error().system_error, std::generic_category()) ==
                                          std::errc::address_in_use;
     if (!is_taken || std::chrono::steady_clock::now() >= deadline) return socket;
@@ -88,8 +89,10 @@ std::expected<void, std::string> Dispatcher::choose_engine() {
 std::expected<void, std::string> Dispatcher::bind() {
   std::string errors;
   for (std::uint32_t listener = 0; listener < config_.listeners.size(); ++listener) {
+    const std::chrono::seconds defer_accept{
+        config_.listeners[listener].defers_accept() ? ListenerConfig::accept_deferral.count() : 0};
     for (const SocketAddress& address : config_.listeners[listener].bind) {
-      const auto socket = open_when_free(address);
+      const auto socket = open_when_free(address, defer_accept);
       if (!socket) {
         errors.append(errors.empty() ? "" : "\n");
         errors.append(

@@ -86,6 +86,7 @@ class Session {
   /// The limits alone; without a source, while it is still to be learnt, those of the listener as a whole.
   [[nodiscard]] bool take_place(const std::optional<IpAddress>& source);
   void watch_first_flight();
+  void watch_rest_of_first_flight();
   void read_first_flight(Op& op);
   void first_receive_failed(Status status);
   void recognise(ByteView received);

@@ -8,6 +8,7 @@
 
 namespace portshare {
 
+using std::chrono::ceil;
 using std::chrono::milliseconds;
 
 void Session::start() {
@@ -35,8 +36,19 @@ void Session::begin() {
 
 /// Once for all that comes before the route.
 void Session::watch_first_flight() {
-  if (timer_.is_armed() || listener().first_flight_timeout <= milliseconds{0}) return;
-  loop().arm(timer_, listener().first_flight_timeout);
+  const milliseconds timeout = listener().first_flight_timeout;
+  if (timer_.is_armed() || timeout <= milliseconds{0}) return;
+  // A client that has nothing to say when it is accepted has been waited for already.
+  loop().arm(timer_, listener().defers_accept() ? timeout - ListenerConfig::accept_deferral : timeout);
+}
+
+/// Some of the first flight has come, not all.
+void Session::watch_rest_of_first_flight() {
+  constexpr milliseconds at_once{100};
+  const auto age = loop().now() - started_at_;
+  const milliseconds timeout = listener().first_flight_timeout;
+  if (!listener().defers_accept() || timeout <= milliseconds{0} || age >= at_once) return;
+  loop().arm(timer_, ceil<milliseconds>(timeout - age));
 }
 
 void Session::read_first_flight(Op& op) {
@@ -70,6 +82,7 @@ void Session::recognise(ByteView received) {
   switch (progress) {
     case FirstFlight::Progress::need_more:
       release_first_buffer();
+      watch_rest_of_first_flight();
       greet_http2();
       return loop().receive(client_receive_, client_);
     case FirstFlight::Progress::malformed:

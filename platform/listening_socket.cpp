@@ -72,9 +72,8 @@ std::unexpected<ListenError> failure(const SocketAddress& address, int error) {
       status_of(error), error, "cannot listen on " + address.to_string() + ": " + explain(address, error)});
 }
 
-void set_option(int descriptor, int level, int option) {
-  const int on = 1;
-  ::setsockopt(descriptor, level, option, &on, sizeof(on));
+void set_option(int descriptor, int level, int option, int value = 1) {
+  ::setsockopt(descriptor, level, option, &value, sizeof(value));
 }
 
 // Finds out who is behind a socket file that is in the way, and removes it if nobody is; the errno that
@@ -92,7 +91,8 @@ int remove_stale_socket_file(const std::string& path, const sockaddr* address, s
 
 }  // namespace
 
-std::expected<Socket, ListenError> open_listening_socket(const SocketAddress& address) {
+std::expected<Socket, ListenError> open_listening_socket(const SocketAddress& address,
+                                                         std::chrono::seconds defer_accept) {
   sockaddr_storage storage{};
   const socklen_t length = to_system_address(address, storage);
   if (length == 0) return failure(address, ENAMETOOLONG);
@@ -103,6 +103,9 @@ std::expected<Socket, ListenError> open_listening_socket(const SocketAddress& ad
   if (address.ip) {
     set_option(descriptor.get(), SOL_SOCKET, SO_REUSEADDR);
     set_option(descriptor.get(), IPPROTO_TCP, TCP_NODELAY);
+    if (defer_accept.count() > 0) {
+      set_option(descriptor.get(), IPPROTO_TCP, TCP_DEFER_ACCEPT, static_cast<int>(defer_accept.count()));
+    }
     if (storage.ss_family == AF_INET6) set_option(descriptor.get(), IPPROTO_IPV6, IPV6_V6ONLY);
   }
 

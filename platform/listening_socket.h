@@ -1,6 +1,7 @@
 // A socket on which clients arrive: bound once, to this process alone.
 #pragma once
 
+#include <chrono>
 #include <expected>
 #include <string>
 
@@ -25,7 +26,12 @@ struct ListenError {
 ///
 /// Unix: a socket file that a dead process left behind is replaced, one behind which somebody listens is an
 /// error. Its permissions are left to the umask.
-[[nodiscard]] std::expected<Socket, ListenError> open_listening_socket(const SocketAddress& address);
+///
+/// `defer_accept`, if not zero: a TCP client is accepted when its first bytes have come (TCP_DEFER_ACCEPT).
+/// One that stays silent is accepted after that time, which the system rounds up to one of its
+/// retransmissions: the first is after a second.
+[[nodiscard]] std::expected<Socket, ListenError> open_listening_socket(
+    const SocketAddress& address, std::chrono::seconds defer_accept = std::chrono::seconds{0});
 
 /// Closes it and removes the file of a unix socket. No accept may be pending on it.
 void close_listening_socket(Socket listener);

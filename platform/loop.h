@@ -46,9 +46,7 @@ class Loop {
   /// The bytes come in a buffer of buffers(), see Op::take_buffer.
   void receive(Op& op, Socket socket) { start(op, Op::Kind::receive, socket); }
   /// `bytes`, at least one, must live until the callback. `count` may be less than asked: send the rest then.
-  void send(Op& op, Socket socket, ByteView bytes) {
-    start_send(op, socket, bytes, false);
-  }
+  void send(Op& op, Socket socket, ByteView bytes) { start_send(op, socket, bytes, false); }
   /// Sends `bytes` and behind them the end of the stream, if possible in the same packet. If only some of the
   /// bytes were taken, nothing has ended: `op.last` tells.
   void send_last(Op& op, Socket socket, ByteView bytes) { start_send(op, socket, bytes, true); }

@@ -26,7 +26,7 @@ struct SimulatedFaults {
   std::size_t chunk_max = std::size_t{64} * 1024;        ///< bytes that travel together
   std::uint32_t partial_send = 0;                        ///< a send takes less than it could
   std::uint32_t partial_receive = 0;                     ///< a receive brings less than there is
-  std::uint32_t end_announced = 0;  ///< a receive that brings the last bytes says so
+  std::uint32_t end_announced = 0;                       ///< a receive that brings the last bytes says so
 
   // Cancellation.
   std::chrono::microseconds cancel_delay_max{0};
