@@ -76,6 +76,7 @@ class Session {
   void client_sent(Op& op);
   void server_received(Op& op);
   void server_sent(Op& op);
+  void discard(Op& received);
   void timer_fired();
 
   void begin();

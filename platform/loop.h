@@ -44,12 +44,29 @@ class Loop {
     start(op, Op::Kind::connect, Socket::none);
   }
   /// The bytes come in a buffer of buffers(), see Op::take_buffer.
-  void receive(Op& op, Socket socket) { start(op, Op::Kind::receive, socket); }
+  void receive(Op& op, Socket socket) {
+    op.is_bulk = false;
+    start(op, Op::Kind::receive, socket);
+  }
+  /// For a stream of which much is to come, and which nobody looks at: the bytes, at most `most`, come in a
+  /// pipe (Op::take_pipe), and are never copied, or in a buffer if there is no pipe to be had.
+  void receive_bulk(Op& op, Socket socket, std::uint32_t most) {
+    op.is_bulk = true;
+    op.length = most;
+    start(op, Op::Kind::receive, socket);
+  }
   /// `bytes`, at least one, must live until the callback. `count` may be less than asked: send the rest then.
   void send(Op& op, Socket socket, ByteView bytes) { start_send(op, socket, bytes, false); }
   /// Sends `bytes` and behind them the end of the stream, if possible in the same packet. If only some of the
   /// bytes were taken, nothing has ended: `op.last` tells.
   void send_last(Op& op, Socket socket, ByteView bytes) { start_send(op, socket, bytes, true); }
+  /// Sends the next `count` bytes of a pipe, at least one. `op.count` may be less.
+  void send_from(Op& op, Socket socket, Pipe pipe, std::uint32_t count) {
+    op.length = count;
+    op.ends_stream = false;
+    start(op, Op::Kind::send, socket);
+    op.pipe = pipe;
+  }
   /// Ends the sending side: the peer reads the end of the stream.
   void shutdown(Op& op, Socket socket) { start(op, Op::Kind::shutdown, socket); }
   /// No other op of this socket may be pending.
@@ -100,6 +117,8 @@ class Loop {
     op.system_error = 0;
     op.count = 0;
     op.buffer = nullptr;
+    op.pipe = Pipe::none;
+    op.polls = false;
     op.last = false;
     op.cancel_requested = false;
     queued_.push(op);

@@ -8,6 +8,7 @@
 #include "core/byte_view.h"
 #include "core/queue.h"
 #include "core/socket_address.h"
+#include "platform/pipe_pool.h"
 
 namespace portshare {
 
@@ -84,6 +85,9 @@ class Op {
   /// and on failure.
   [[nodiscard]] std::uint8_t* take_buffer() { return std::exchange(buffer, nullptr); }
 
+  /// Likewise of a bulk receive that has left its bytes in a pipe; it goes back with Backend::release_pipe.
+  [[nodiscard]] Pipe take_pipe() { return std::exchange(pipe, Pipe::none); }
+
   // Results, valid from the callback until the next start.
   Status status = Status::ok;
   std::int32_t system_error = 0;  ///< the system's own code, for logs only
@@ -98,12 +102,15 @@ class Op {
   bool cancel_requested = false;
   bool data_follows = false;           ///< of connect
   bool ends_stream = false;            ///< of send
+  bool is_bulk = false;                ///< of receive, which may then use a pipe
+  bool polls = false;                  ///< waits for its socket to become ready, and is to be tried then
   bool likely_waits = false;           ///< of receive: to be tried when the socket is ready, and not before
   Socket listener = Socket::none;      ///< of accept
-  std::uint32_t length = 0;            ///< of send
+  std::uint32_t length = 0;            ///< of send; of a bulk receive the most that it may bring
   const std::uint8_t* data = nullptr;  ///< of send
   const SocketAddress* address = nullptr;  ///< of connect; kept by the owner until the callback
   std::uint8_t* buffer = nullptr;          ///< of receive
+  Pipe pipe = Pipe::none;                  ///< of bulk receive; of send: has the bytes instead of `data`
   Op* next = nullptr;
 
  private:

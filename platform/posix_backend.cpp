@@ -1,5 +1,6 @@
 #include "platform/posix_backend.h"
 
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/eventfd.h>
@@ -151,6 +152,31 @@ std::optional<milliseconds> PosixBackend::wait_for_retry(std::optional<milliseco
 bool PosixBackend::cancel_unix_connect(Op& op, OpQueue& done) {
   if (op.kind != Op::Kind::connect || op.address->ip || !unix_connects_.remove(op)) return false;
   finish_connect(op, ECANCELED, done);
+  return true;
+}
+
+PosixBackend::Attempt PosixBackend::try_receive_bulk(Op& op, OpQueue& done) {
+  const Pipe pipe = pipes_.acquire();
+  if (pipe == Pipe::none) return Attempt::no_pipe;
+  const auto moved = ::splice(std::to_underlying(op.socket), nullptr, pipes_.write_end(pipe), nullptr,
+                              op.length, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+  const int error = moved < 0 ? errno : 0;
+  if (moved > 0) {
+    op.pipe = pipe;
+    op.count = static_cast<std::uint32_t>(moved);
+  } else {
+    pipes_.release(pipe, true);
+    if (error == EAGAIN) return Attempt::waits;
+  }
+  settle(op, error, done);
+  return Attempt::over;
+}
+
+bool PosixBackend::try_send_from_pipe(const PipePool& pipes, Op& op, OpQueue& done) {
+  const auto moved = ::splice(pipes.read_end(op.pipe), nullptr, std::to_underlying(op.socket), nullptr,
+                              op.length, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+  if (moved < 0 && errno == EAGAIN) return false;
+  finish_send(op, moved < 0 ? -errno : moved, done);
   return true;
 }
 

@@ -1,8 +1,6 @@
 // What the engines of Linux have in common.
 #pragma once
 
-#include <vector>
-
 #include "platform/backend.h"
 
 namespace portshare {
@@ -16,6 +14,7 @@ class PosixBackend : public Backend {
   [[nodiscard]] std::optional<IpEndpoint> local_endpoint(Socket socket) final;
   [[nodiscard]] std::optional<IpEndpoint> peer_endpoint(Socket socket) final;
   [[nodiscard]] std::chrono::microseconds now() final;
+  void release_pipe(Pipe pipe, bool is_empty) final { pipes_.release(pipe, is_empty); }
 
  protected:
   /// Opens the descriptor behind wake(); an errno, 0 if that worked.
@@ -34,6 +33,16 @@ class PosixBackend : public Backend {
 
   /// Whether the stream has ended, and nothing is left to receive.
   [[nodiscard]] static bool is_at_end(Socket socket);
+
+  enum class Attempt : std::uint8_t {
+    over,     ///< the op is in `done`
+    waits,    ///< to be tried again when the socket is ready
+    no_pipe,  ///< to be done with a buffer
+  };
+  [[nodiscard]] Attempt try_receive_bulk(Op& op, OpQueue& done);
+  /// Of bytes in a pipe. False: to be tried again when the socket is ready.
+  [[nodiscard]] static bool try_send_from_pipe(const PipePool& pipes, Op& op, OpQueue& done);
+  [[nodiscard]] const PipePool& pipes() const { return pipes_; }
 
   /// The end of a send that the system has taken `sent` bytes of, or refused with -errno.
   static void finish_send(Op& op, long sent, OpQueue& done);
@@ -64,6 +73,7 @@ class PosixBackend : public Backend {
 
  private:
   int wake_descriptor_ = -1;
+  PipePool pipes_;
   OpQueue unix_connects_;  // with a socket, waiting for room in the server's queue
   std::chrono::microseconds next_unix_attempt_{};
 };
