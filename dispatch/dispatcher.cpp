@@ -15,6 +15,7 @@
 #include "platform/cpu.h"
 #include "platform/descriptor_limit.h"
 #include "platform/listening_socket.h"
+#include "platform/pipe_pool.h"
 #include "platform/resolver.h"
 
 namespace portshare {
@@ -119,9 +120,9 @@ std::expected<void, std::string> Dispatcher::check_loops() {
 }
 
 std::size_t Dispatcher::sessions_per_worker(std::size_t workers) const {
-  // What is not a session: the engines' own descriptors, logs and listening sockets. The rest is two for each
-  // session, the client's socket and the server's.
-  const std::size_t others = 16 + 4 * workers + sockets_.size();
+  // What is not a session: the engines' own descriptors with their pipes, logs and listening sockets. The rest
+  // is two for each session, the client's socket and the server's.
+  const std::size_t others = 16 + (4 + 2 * PipePool::most_pipes) * workers + sockets_.size();
   const std::size_t reserved = std::min(others, descriptor_limit_ / 2);
   return std::max<std::size_t>((descriptor_limit_ - reserved) / 2 / workers, 1);
 }

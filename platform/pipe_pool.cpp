@@ -11,8 +11,13 @@ namespace portshare {
 
 namespace {
 
-// Not all of it: what counts is how many pieces of packets a pipe can hold, and it gets one slot per page.
+// What counts is how many pieces of packets a pipe can hold: a slot for each page of its capacity. This is the
+// most that a user without privileges gets (fs.pipe-max-size). Measured over one CPU, CPU time per GB: 64 KiB
+// 0.62 s, 256 KiB 0.34 s, 1 MiB 0.25 s.
 constexpr int pipe_capacity = 1024 * 1024;
+// A user who has used up his share (fs.pipe-user-pages-soft) gets pipes with two slots, which are worse than
+// none.
+constexpr int least_capacity = 64 * 1024;
 
 }  // namespace
 
@@ -25,9 +30,10 @@ bool PipePool::open(Ends& ends) {
   std::array<int, 2> descriptors{};
   if (::pipe2(descriptors.data(), O_CLOEXEC | O_NONBLOCK) != 0) return false;
   ends = {.read_end = descriptors[0], .write_end = descriptors[1]};
-  // Refused where this user has used up its share; then it is a smaller one, which works as well.
-  ::fcntl(ends.write_end, F_SETPIPE_SZ, pipe_capacity);
-  return true;
+  if (::fcntl(ends.write_end, F_SETPIPE_SZ, pipe_capacity) >= 0) return true;
+  if (::fcntl(ends.write_end, F_GETPIPE_SZ) >= least_capacity) return true;
+  close(ends);
+  return false;
 }
 
 void PipePool::close(Ends& ends) {
