@@ -431,7 +431,11 @@ void Session::close_when_quiet() {
   if (exchange_) worker_.exchanges().release(std::exchange(exchange_, nullptr));
   if (http2_) worker_.http2_exchanges().release(std::exchange(http2_, nullptr));
   place_ = {};  // before the client can know: it may come again at once
-  if (server_ != Socket::none) loop().close(server_receive_, server_, server_close_mode_);
+  if (server_ != Socket::none) {
+    const bool is_at_end = downstream_.source_has_ended() && server_receive_.succeeded() &&
+                           server_close_mode_ == CloseMode::orderly;
+    loop().close(server_receive_, server_, is_at_end ? CloseMode::after_end : server_close_mode_);
+  }
   loop().close(client_receive_, client_, close_mode_);
 }
 

@@ -126,8 +126,10 @@ void Session::next_request() {
 
 void Session::switch_server() {
   if (!server_receive_.is_idle()) return;
+  const bool is_at_end = downstream_.source_has_ended() && server_receive_.succeeded();
+  const CloseMode mode = is_at_end ? CloseMode::after_end : CloseMode::orderly;
   downstream_.reset(loop());
-  loop().close(server_receive_, std::exchange(server_, Socket::none), CloseMode::orderly);
+  loop().close(server_receive_, std::exchange(server_, Socket::none), mode);
 }
 
 void Session::client_ended() {

@@ -180,9 +180,13 @@ void EpollBackend::submit_send(Op& op, OpQueue& done) {
 }
 
 void EpollBackend::close(Op& op, OpQueue& done) {
+  const bool is_registered = descriptor_of(op.socket).interest != 0;
   reset(op.socket);
   if (op.close_mode == CloseMode::reset) abort_on_close(op.socket);
-  ::close(std::to_underlying(op.socket));
+  if (!keep_socket(op))
+    ::close(std::to_underlying(op.socket));
+  else if (is_registered)
+    ::epoll_ctl(epoll_, EPOLL_CTL_DEL, std::to_underlying(op.socket), nullptr);
   finish(op, Status::ok, done);
 }
 

@@ -39,8 +39,9 @@ std::string_view to_string(Status status);
 
 /// How a connection ends for its peer.
 enum class CloseMode : std::uint8_t {
-  orderly,  ///< what was sent is delivered, then the end of the stream
-  reset,    ///< at once; the peer sees a reset
+  orderly,    ///< what was sent is delivered, then the end of the stream
+  after_end,  ///< likewise; the peer's stream was read to its end, so nothing is left in the socket
+  reset,      ///< at once; the peer sees a reset
 };
 
 /// One operation. Its owner keeps it at one place in memory from the call on the Loop until its callback has

@@ -75,16 +75,19 @@ void PosixBackend::settle(Op& op, int error, OpQueue& done) {
 
 bool PosixBackend::open_socket(Op& op, OpQueue& done) {
   const auto& ip = op.address->ip;
-  const int family = !ip ? AF_UNIX : ip->address.is_v4() ? AF_INET : AF_INET6;
-  const int descriptor = ::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  int descriptor = ip ? spare_sockets_.take(ip->address.is_v4()) : -1;
   if (descriptor < 0) {
-    settle(op, errno, done);
-    return false;
-  }
-  if (ip) {
+    const int family = !ip ? AF_UNIX : ip->address.is_v4() ? AF_INET : AF_INET6;
+    descriptor = ::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (descriptor < 0) {
+      settle(op, errno, done);
+      return false;
+    }
     // A relay passes on what it gets when it gets it; waiting for more is for the two ends to decide.
     const int on = 1;
-    ::setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    if (ip) ::setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+  }
+  if (ip) {
     // The acknowledgement that ends the handshake waits for the bytes that are about to be sent.
     const int off = 0;
     if (op.data_follows) ::setsockopt(descriptor, IPPROTO_TCP, TCP_QUICKACK, &off, sizeof(off));
@@ -105,7 +108,10 @@ bool PosixBackend::try_connect(Op& op, OpQueue& done) {
   int result = ::connect(descriptor, address, length);
   // Over the loopback the handshake has ended within that call, and asking once more is cheaper than waiting
   // to be told.
-  if (result != 0 && errno == EINPROGRESS) result = ::connect(descriptor, address, length);
+  if (result != 0 && errno == EINPROGRESS) {
+    result = ::connect(descriptor, address, length);
+    if (result == 0) spare_sockets_.connected_at_once(op.socket, op.address->ip->address.is_v4());
+  }
   if (result != 0 && errno == EALREADY) return false;
   finish_connect(op, result == 0 || errno == EISCONN ? 0 : errno, done);
   return true;
@@ -209,6 +215,10 @@ bool PosixBackend::finish_without_buffer(Op& op, OpQueue& done) {
   else
     settle(op, got < 0 ? errno : 0, done);
   return true;
+}
+
+bool PosixBackend::keep_socket(const Op& op) {
+  return op.close_mode == CloseMode::after_end && spare_sockets_.keep(op.socket);
 }
 
 void PosixBackend::abort_on_close(Socket socket) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "platform/backend.h"
+#include "platform/spare_sockets.h"
 
 namespace portshare {
 
@@ -24,7 +25,7 @@ class PosixBackend : public Backend {
   void consume_wake() const;
 
   /// Opens the socket of a connect, non-blocking, into `op.socket`. False: `op` has failed and is in `done`.
-  [[nodiscard]] static bool open_socket(Op& op, OpQueue& done);
+  [[nodiscard]] bool open_socket(Op& op, OpQueue& done);
   /// Connects `op.socket`, which is open. True: `op` is in `done`, which it is mostly for a server on this
   /// host. False: to be tried again when the socket has become writable, or by retry_unix_connects().
   [[nodiscard]] bool try_connect(Op& op, OpQueue& done);
@@ -64,6 +65,8 @@ class PosixBackend : public Backend {
   /// there is (the bytes stay in the socket), or if the stream has ended; false if it has to go on waiting.
   [[nodiscard]] static bool finish_without_buffer(Op& op, OpQueue& done);
 
+  /// Before a close: true if the socket is kept for another connection, and must not be closed.
+  [[nodiscard]] bool keep_socket(const Op& op);
   /// Makes the close that follows a reset.
   static void abort_on_close(Socket socket);
   static void finish_shutdown(Op& op, OpQueue& done);
@@ -74,6 +77,7 @@ class PosixBackend : public Backend {
  private:
   int wake_descriptor_ = -1;
   PipePool pipes_;
+  SpareSockets spare_sockets_;
   OpQueue unix_connects_;  // with a socket, waiting for room in the server's queue
   std::chrono::microseconds next_unix_attempt_{};
 };

@@ -119,6 +119,7 @@ void UringBackend::submit(Op& op, OpQueue& done) {
       return;
     case Op::Kind::close: {
       if (op.close_mode == CloseMode::reset) abort_on_close(op.socket);
+      if (keep_socket(op)) return finish(op, Status::ok, done);
       io_uring_sqe& entry = next_entry();
       io_uring_prep_close(&entry, descriptor);
       io_uring_sqe_set_data64(&entry, tag_of(op));
