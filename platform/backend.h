@@ -25,6 +25,7 @@ namespace portshare {
 /// hand. Lack of a
 ///   pool buffer ends it with `no_resources`. Count 0 with `ok` is the end of the stream, and again for every
 ///   later receive. `last` is set only if the stream has ended behind these bytes.
+/// - receive_now: likewise, but it ends with `nothing_yet` where it would wait.
 /// - bulk receive: likewise, with the bytes in a pipe or a buffer, as it suits the engine; no pipe waits
 /// either.
 /// - send: some of the bytes, at least one. Never raises a signal. With `ends_stream`, and all of the bytes

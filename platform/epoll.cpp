@@ -162,6 +162,7 @@ void EpollBackend::submit_receive(Op& op, OpQueue& done) {
   Descriptor& descriptor = descriptor_of(op.socket);
   assert(!descriptor.reader);
   if (descriptor.may_have_input && try_receive(op, descriptor, done)) return;
+  if (op.only_now) return finish(op, Status::nothing_yet, done);
   // Registering reports what has come in the meantime.
   if (watch(op.socket, descriptor, input_events | EPOLLET))
     descriptor.reader = &op;

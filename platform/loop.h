@@ -45,13 +45,20 @@ class Loop {
   }
   /// The bytes come in a buffer of buffers(), see Op::take_buffer.
   void receive(Op& op, Socket socket) {
+    op.is_bulk = op.only_now = false;
+    start(op, Op::Kind::receive, socket);
+  }
+  /// What has come by now; `nothing_yet` if the receive would have to wait.
+  void receive_now(Op& op, Socket socket) {
     op.is_bulk = false;
+    op.only_now = true;
     start(op, Op::Kind::receive, socket);
   }
   /// For a stream of which much is to come, and which nobody looks at: the bytes, at most `most`, come in a
   /// pipe (Op::take_pipe), and are never copied, or in a buffer if there is no pipe to be had.
   void receive_bulk(Op& op, Socket socket, std::uint32_t most) {
     op.is_bulk = true;
+    op.only_now = false;
     op.length = most;
     start(op, Op::Kind::receive, socket);
   }

@@ -19,6 +19,7 @@ enum class Socket : std::int32_t { none = -1 };
 enum class Status : std::uint8_t {
   ok,
   cancelled,       ///< by Loop::cancel
+  nothing_yet,     ///< a receive that was not to wait
   refused,         ///< nobody listens there (also: no such unix socket)
   unreachable,     ///< no route, network or host down, address not available
   timed_out,       ///< the system gave up
@@ -105,6 +106,7 @@ class Op {
   bool ends_stream = false;            ///< of send
   bool is_bulk = false;                ///< of receive, which may then use a pipe
   bool polls = false;                  ///< waits for its socket to become ready, and is to be tried then
+  bool only_now = false;               ///< of receive: not to wait
   bool likely_waits = false;           ///< of receive: to be tried when the socket is ready, and not before
   Socket listener = Socket::none;      ///< of accept
   std::uint32_t length = 0;            ///< of send; of a bulk receive the most that it may bring

@@ -174,7 +174,10 @@ bool SimulatedBackend::try_to_complete(Token token, Op& op) {
 
 bool SimulatedBackend::try_receive(Token token, Op& op) {
   const auto readable = network_.readable(op.socket);
-  if (readable == SimulatedNetwork::Readable::no) return false;
+  if (readable == SimulatedNetwork::Readable::no) {
+    if (op.only_now) complete(token, Status::nothing_yet);
+    return op.only_now;
+  }
   if (readable == SimulatedNetwork::Readable::end_or_error) {
     complete(token, network_.receive(op.socket, {})->status);
     return true;

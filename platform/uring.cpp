@@ -108,7 +108,7 @@ void UringBackend::submit(Op& op, OpQueue& done) {
       if (op.is_bulk)
         submit_bulk_receive(op, done);
       else
-        submit_receive(op, op.likely_waits);
+        submit_receive(op, op.likely_waits && !op.only_now);
       return;
     case Op::Kind::send:
       submit_send(op, done);
@@ -133,7 +133,8 @@ void UringBackend::submit(Op& op, OpQueue& done) {
 
 void UringBackend::submit_receive(Op& op, bool poll_first) {
   io_uring_sqe& entry = next_entry();
-  io_uring_prep_recv(&entry, std::to_underlying(op.socket), nullptr, room_of(op), 0);
+  io_uring_prep_recv(&entry, std::to_underlying(op.socket), nullptr, room_of(op),
+                     op.only_now ? MSG_DONTWAIT : 0);
   entry.flags |= IOSQE_BUFFER_SELECT;
   entry.buf_group = buffer_group;
   if (poll_first) entry.ioprio |= IORING_RECVSEND_POLL_FIRST;
@@ -308,6 +309,10 @@ void UringBackend::complete_receive(Op& op, int result, unsigned flags, OpQueue&
       buffers().release_from_stock(buffer);
     }
   }
+  if (result == -EAGAIN && op.only_now) {
+    finish(op, Status::nothing_yet, done);
+    return;
+  }
   if (result != -ENOBUFS) {
     settle(op, result < 0 ? -result : 0, done);
     return;
@@ -321,7 +326,11 @@ void UringBackend::complete_receive(Op& op, int result, unsigned flags, OpQueue&
   restock();
   if (free_id_count_ < ring_buffers)
     submit_receive(op, false);
-  else if (!finish_without_buffer(op, done))
+  else if (finish_without_buffer(op, done))
+    return;
+  else if (op.only_now)
+    finish(op, Status::nothing_yet, done);
+  else
     submit_receive(op, true);
 }
 
