@@ -82,7 +82,8 @@ void Session::exchange_done() {
   bytes_out_ = 0;
   started_at_ = loop().now();
   first_flight_time_ = connect_time_ = microseconds{-1};
-  name_.clear();
+  names_.clear();
+  name_length_ = 0;
   route_line_ = AccessRecord::none;
   exchange_->last_backend = std::exchange(backend_, AccessRecord::none);
   exchange_->last_server = std::exchange(server_index_, AccessRecord::none);
