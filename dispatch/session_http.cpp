@@ -163,7 +163,8 @@ void Session::server_ended() {
 
 void Session::server_gave_no_answer() {
   // What is not the whole of a request cannot be answered (RFC 9112, 8).
-  if (!is_request_passed() && upstream_.source_has_ended() && !failed_) return refuse(Outcome::malformed);
+  const bool is_whole = exchange_->requests.is_between_requests();  // maybe with its end still to be sent
+  if (!is_whole && upstream_.source_has_ended() && !failed_) return refuse(Outcome::malformed);
   // On a fresh connection the server is at fault; one that was kept open may just have been closed
   // too early for this request, which a client knows how to repeat if it sees the close.
   server_close_mode_ = CloseMode::reset;

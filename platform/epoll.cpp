@@ -298,7 +298,8 @@ bool EpollBackend::try_receive(Op& op, Descriptor& descriptor, OpQueue& done) {
     op.count = static_cast<std::uint32_t>(got);
     // Less than was asked for means that there was no more, and the next bytes make an event.
     if (op.count < room) {
-      op.last = descriptor.stream_ended;
+      // Except before an urgent byte, where the system stops as well.
+      op.last = descriptor.stream_ended && is_at_end(op.socket);
       if (!descriptor.ended) descriptor.may_have_input = false;
     }
     finish(op, Status::ok, done);
