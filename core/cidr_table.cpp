@@ -7,13 +7,9 @@
 namespace portshare {
 
 CidrTable::Address CidrTable::Address::of(const IpAddress& address) {
-  const auto& bytes = address.bytes();
-  Address result{0, 0};
-  for (std::size_t i = 0; i < 8; ++i) {
-    result.high = result.high << 8 | bytes[i];
-    result.low = result.low << 8 | bytes[i + 8];
-  }
-  return result;
+  const auto [high, low] = std::bit_cast<std::array<std::uint64_t, 2>>(address.bytes());
+  if constexpr (std::endian::native == std::endian::big) return {high, low};
+  return {std::byteswap(high), std::byteswap(low)};
 }
 
 CidrTable::Address CidrTable::Address::masked(std::size_t bits) const {

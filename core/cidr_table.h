@@ -49,6 +49,7 @@ class CidrTable {
   /// it returns true; returns whether it did.
   template <class Visit>
   bool visit(std::uint64_t scope, const Lengths& lengths, const IpAddress& address, Visit&& visit) const {
+    if (lengths.empty()) return false;
     const Address bytes = Address::of(address);
     const bool v4 = address.is_v4();
     for (std::size_t word = lengths.words_.size(); word-- > 0;) {

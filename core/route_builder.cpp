@@ -173,17 +173,14 @@ class RouteBuilder {
 
   void divide_by_name() {
     std::size_t count = 0;
-    std::size_t bytes = 0;
     for (std::uint32_t id = 0; id < rules_by_destination_.size(); ++id) {
       for (const std::uint32_t rule : rules_by_destination_[id]) {
         for (const NameMatcher& matcher : rules_[rule].names) {
-          if (matcher.kind == NameMatcher::Kind::pattern) continue;
-          ++count;
-          bytes += matcher.text.size();
+          if (matcher.kind != NameMatcher::Kind::pattern) ++count;
         }
       }
     }
-    index_.names = NameTable(count, bytes, seed_);
+    index_.names = NameTable(count, seed_);
     NameTable& table = index_.names;
     RuleChains chains;
     chains.reserve(count);
