@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "core/host_name.h"
+#include "core/word_bytes.h"
 
 namespace portshare {
 namespace {
@@ -23,23 +24,6 @@ std::uint64_t word_before(std::string_view text, std::size_t end) {
   std::uint64_t word = 0;
   for (std::size_t i = 0; i < end; ++i) word = word << 8 | static_cast<unsigned char>(text[i]);
   return word;
-}
-
-/// The highest bit of every byte of `word` that is `wanted`, and no other bit below the last of these. Above
-/// that, a byte that differs by one may count too: what is found there needs a second look.
-std::uint64_t find_bytes(std::uint8_t wanted, std::uint64_t word) {
-  constexpr std::uint64_t every_byte = 0x0101010101010101U;
-  const std::uint64_t zero_where_found = word ^ every_byte * wanted;
-  return (zero_where_found - every_byte) & ~zero_where_found & every_byte * 0x80;
-}
-
-std::size_t lowest_byte_of(std::uint64_t found) {
-  return static_cast<std::size_t>(std::countr_zero(found)) / 8;
-}
-
-/// Independent of the half of the hash that tells the group.
-std::uint8_t tag_of(std::uint64_t hash) {
-  return static_cast<std::uint8_t>(std::max<std::uint64_t>(hash & 0xff, 1));
 }
 
 }  // namespace
@@ -77,14 +61,8 @@ void NameTable::Depths::add(std::string_view wildcard) {
   mask_ |= bit(static_cast<std::size_t>(std::ranges::count(wildcard, '.')) + 1);
 }
 
-// Two thirds full: fewer than one name in ten must look beyond its first group.
 NameTable::NameTable(std::size_t max_names, std::uint64_t seed)
-    : tags_(max_names * 3 / 2 / group_size + 1),
-      slots_(tags_.size() * group_size),
-      seed_(seed),
-      free_(max_names) {
-  assert(tags_.size() < UINT32_MAX);
-}
+    : hash_slots_(max_names), slots_(hash_slots_.size()), seed_(seed) {}
 
 bool NameTable::holds(const Slot& slot, std::uint32_t owner, std::string_view text) const {
   if (slot.owner != owner || slot.length != text.size()) return false;
@@ -109,30 +87,13 @@ void NameTable::write(Slot& slot, std::uint32_t owner, std::string_view text) {
   rests_.insert(rests_.end(), text.begin() + Slot::beginning, text.end());
 }
 
-NameTable::Place NameTable::place_of(std::uint32_t owner, const HashedName::Suffix& name) const {
-  const std::uint64_t hash = hash_of(owner, name);
-  const std::uint8_t tag = tag_of(hash);
-  for (std::size_t group = first_group(hash);; group = group + 1 == tags_.size() ? 0 : group + 1) {
-    const std::uint64_t tags = tags_[group];
-    for (std::uint64_t left = find_bytes(tag, tags); left != 0; left &= left - 1) {
-      const std::size_t slot = group * group_size + lowest_byte_of(left);
-      if (holds(slots_[slot], owner, name.text)) return {slot, true};
-    }
-    const std::uint64_t unused = find_bytes(0, tags);
-    if (unused != 0) return {group * group_size + lowest_byte_of(unused), false};
-  }
-}
-
 std::uint32_t& NameTable::insert(std::uint32_t scope, Kind kind, std::string_view text) {
   assert(scope < std::uint32_t{1} << 31);
   const std::uint32_t owner = owner_of(scope, kind);
   const HashedName::Suffix name = HashedName(text, seed_).whole();
   const auto [slot, is_used] = place_of(owner, name);
   if (!is_used) {
-    assert(free_ > 0);
-    --free_;
-    const std::uint64_t tag = tag_of(hash_of(owner, name));
-    tags_[slot / group_size] |= tag << 8 * (slot % group_size);
+    hash_slots_.use(slot, hash_of(owner, name));
     write(slots_[slot], owner, text);
   }
   return slots_[slot].value;

@@ -9,13 +9,9 @@
 #include <string_view>
 #include <vector>
 
-namespace portshare {
+#include "core/hash_slots.h"
 
-/// A hash with eight more bytes in it.
-inline std::uint64_t combine_hash(std::uint64_t hash, std::uint64_t chunk) {
-  hash = (hash ^ chunk) * 0x9fb21c651e98df25U;
-  return hash ^ hash >> 32;
-}
+namespace portshare {
 
 /// A name with the hashes of all its suffixes that begin at a label, computed from the right in one pass. The
 /// text must outlive it; it is normalised (HostName::view), not empty, and at most HostName::max_length long.
@@ -88,7 +84,7 @@ class NameTable {
 
   /// The value, or `no_value`.
   [[nodiscard]] std::uint32_t find(std::uint32_t scope, Kind kind, const HashedName::Suffix& name) const {
-    const Place place = place_of(owner_of(scope, kind), name);
+    const HashSlots::Place place = place_of(owner_of(scope, kind), name);
     return place.is_used ? slots_[place.slot].value : no_value;
   }
 
@@ -96,16 +92,12 @@ class NameTable {
   template <class Function>
   void for_each_value(Function&& function) {
     for (std::size_t slot = 0; slot < slots_.size(); ++slot) {
-      if ((tags_[slot / group_size] >> 8 * (slot % group_size) & 0xff) != 0) function(slots_[slot].value);
+      if (hash_slots_.is_used(slot)) function(slots_[slot].value);
     }
   }
 
  private:
-  // A slot has a tag: a byte of its name's hash, or 0 when the slot is unused. The tags of a group of eight
-  // slots are one number, so one comparison tells which of them may hold a name. A million tags stay in the
-  // cache of the processor, and a name that is not in the table rarely costs more. For one that is there, the
-  // rest is one visit to memory, because a slot has all of it.
-  static constexpr std::size_t group_size = 8;
+  // All of a name but the rest of a long one, so that one visit to memory is enough.
   struct Slot {
     static constexpr std::size_t text_length = 31;
     std::uint32_t owner = 0;  // scope and kind
@@ -117,11 +109,10 @@ class NameTable {
   };
   static_assert(sizeof(Slot) == 40);
 
-  struct Place {
-    std::size_t slot;
-    bool is_used;  // the name is there; otherwise it would be
-  };
-  [[nodiscard]] Place place_of(std::uint32_t owner, const HashedName::Suffix& name) const;
+  [[nodiscard]] HashSlots::Place place_of(std::uint32_t owner, const HashedName::Suffix& name) const {
+    return hash_slots_.find(hash_of(owner, name),
+                            [&](std::size_t slot) { return holds(slots_[slot], owner, name.text); });
+  }
   [[nodiscard]] bool holds(const Slot& slot, std::uint32_t owner, std::string_view text) const;
   void write(Slot& slot, std::uint32_t owner, std::string_view text);
 
@@ -131,16 +122,10 @@ class NameTable {
   static std::uint64_t hash_of(std::uint32_t owner, const HashedName::Suffix& name) {
     return combine_hash(name.hash, owner);
   }
-  /// The upper half of the hash as a fraction of the table.
-  [[nodiscard]] std::size_t first_group(std::uint64_t hash) const {
-    return (hash >> 32) * tags_.size() >> 32;
-  }
-
-  std::vector<std::uint64_t> tags_;  // of a group each, that of its first slot lowest; linear probing
+  HashSlots hash_slots_;
   std::vector<Slot> slots_;
   std::vector<char> rests_;  // of names that are too long for a slot
   std::uint64_t seed_;
-  std::size_t free_;
 };
 
 }  // namespace portshare
