@@ -39,7 +39,8 @@ FOLDERS = {
     "platform": (("core", "platform"), None),
     "dispatch": (("core", "platform", "dispatch"), LIBRARIES),
     "dispatch/demo": (("core", "platform", "dispatch"), LIBRARIES + ("openssl/",)),  # its TLS application
-    "bench": (("core", "platform", "bench"), LIBRARIES + ("benchmark/",)),
+    "bench": (("core", "platform", "bench"), LIBRARIES),
+    "bench/microbenchmarks": (("core", "platform", "dispatch", "bench", "tests"), LIBRARIES + ("benchmark/",)),
     "tests": (("core", "platform", "dispatch", "tests"), TEST_LIBRARIES),
     "tests/core": (("core", "tests"), TEST_LIBRARIES),
     "tests/platform": (("core", "platform", "tests"), None),
