@@ -14,6 +14,11 @@ class BulkLoad::Transfer final : public Client {
  public:
   explicit Transfer(BulkLoad& load) : Client(load.context_), load_(load) {}
 
+  /// Where that is wanted, and not before all begin.
+  void upload() {
+    if (is_open_ && load_.is_running_ && context().settings.directions.upload) send(load_.block_);
+  }
+
  private:
   void opened() override {
     count_as_opened();
@@ -21,7 +26,8 @@ class BulkLoad::Transfer final : public Client {
     received_ = 0;
     // Also when nothing is downloaded: a server that ends the connection or answers is to be noticed.
     receive();
-    if (context().settings.directions.upload) send(load_.block_);
+    is_open_ = true;
+    upload();
   }
   void received(ByteView bytes) override {
     received_ += bytes.size();
@@ -33,8 +39,12 @@ class BulkLoad::Transfer final : public Client {
     ++statistics().completed;
     close(CloseMode::orderly);
   }
-  void failed(ErrorKind kind) override { statistics().count_error(kind); }
+  void failed(ErrorKind kind) override {
+    is_open_ = false;
+    statistics().count_error(kind);
+  }
   void closed() override {
+    is_open_ = false;
     count_as_opened();
     load_.closed_.push_back(this);
   }
@@ -45,6 +55,7 @@ class BulkLoad::Transfer final : public Client {
 
   BulkLoad& load_;
   std::uint64_t received_ = 0;
+  bool is_open_ = false;
   bool was_opened_ = false;  // or failed before
 };
 
@@ -57,19 +68,31 @@ BulkLoad::BulkLoad(LoadContext& context) : context_(context) {
 
 BulkLoad::~BulkLoad() = default;
 
+void BulkLoad::go(nanoseconds /*start*/) {
+  context_.statistics.clear();  // of a download that has begun
+  is_running_ = true;
+  for (const auto& client : clients_) client->upload();
+}
+
 void BulkLoad::open_closed_ones() {
-  if (stopping_ || closed_.empty()) return;
+  if (is_stopping_ || closed_.empty()) return;
   std::vector<Transfer*> closed;
   closed.swap(closed_);
   for (Transfer* client : closed) client->open(clock_now());
 }
 
 bool BulkLoad::is_complete() const {
-  return context_.settings.count != 0 && bytes() >= context_.share_of(context_.settings.count);
+  const LoadSettings& settings = context_.settings;
+  if (settings.count == 0) return false;
+  const std::uint64_t wanted = context_.share_of(settings.count);
+  const Statistics& statistics = context_.statistics;
+  return (!settings.directions.download || statistics.bytes_received >= wanted) &&
+         (!settings.directions.upload || statistics.bytes_sent >= wanted);
 }
 
 void BulkLoad::stop() {
-  stopping_ = true;
+  is_running_ = false;
+  is_stopping_ = true;
   for (const auto& client : clients_) client->abandon();
 }
 

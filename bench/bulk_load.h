@@ -19,7 +19,7 @@ class BulkLoad final : public Load {
 
   void prepare() override { open_closed_ones(); }
   [[nodiscard]] bool is_ready() const override { return opened_once_ >= clients_.size(); }
-  void go(nanoseconds /*start*/) override { context_.statistics.clear(); }
+  void go(nanoseconds start) override;
   void after_turn() override { open_closed_ones(); }
   void end_warm_up() override { context_.statistics.clear(); }
   [[nodiscard]] bool is_complete() const override;
@@ -30,16 +30,14 @@ class BulkLoad final : public Load {
   class Transfer;
 
   void open_closed_ones();
-  [[nodiscard]] std::uint64_t bytes() const {
-    return context_.statistics.bytes_received + context_.statistics.bytes_sent;
-  }
 
   LoadContext& context_;
   std::vector<std::uint8_t> block_;  // sent again and again
   std::vector<std::unique_ptr<Transfer>> clients_;
   std::vector<Transfer*> closed_;
   std::size_t opened_once_ = 0;
-  bool stopping_ = false;
+  bool is_running_ = false;
+  bool is_stopping_ = false;
 };
 
 }  // namespace portshare

@@ -22,7 +22,8 @@ class ConnectionsLoad::OneConnection final : public Client {
       receive();
   }
   void ended() override {
-    if (context().settings.until.kind == ReplyEnd::Kind::end_of_stream && received_ > 0)
+    const ReplyEnd& until = context().settings.until;
+    if (until.kind == ReplyEnd::Kind::end_of_stream && received_ >= until.bytes)
       complete(CloseMode::orderly);
     else
       fail(ErrorKind::ended_early);

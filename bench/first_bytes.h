@@ -19,10 +19,10 @@ struct FirstBytesSettings {
   Kind kind = Kind::none;
   HelloStyle hello_style = HelloStyle::classic;
   std::vector<std::string> alpn{"h2", "http/1.1"};
-  std::vector<std::uint8_t> raw;
-  std::string path = "/";          ///< of the HTTP request
-  std::vector<std::string> names;  ///< SNI or Host; none: no SNI, and the Host "localhost"
-  bool names_in_turn = false;      ///< instead of drawing them
+  std::vector<std::uint8_t> raw = {};
+  std::string path = "/";               ///< of the HTTP request
+  std::vector<std::string> names = {};  ///< SNI or Host; none: no SNI, and the Host "localhost"
+  bool names_in_turn = false;           ///< instead of drawing them
 };
 
 /// Composes them, without allocation. Immutable and shared by all threads.

@@ -12,7 +12,9 @@ using Json = nlohmann::ordered_json;
 
 constexpr double us_per_ns = 1e-3;
 
-Json json_of(const Histogram& histogram) {
+}  // namespace
+
+Json json_of_histogram(const Histogram& histogram) {
   Json json;
   json["count"] = histogram.count();
   json["min_us"] = static_cast<double>(histogram.min()) * us_per_ns;
@@ -27,8 +29,6 @@ Json json_of(const Histogram& histogram) {
   json["buckets"] = std::move(buckets);
   return json;
 }
-
-}  // namespace
 
 Json json_of_load(const LoadSettings& settings) {
   Json json;
@@ -86,9 +86,9 @@ Json json_of_result(const LoadSettings& settings, const LoadResult& result) {
                             {"cut_off", slow.cut_off},
                             {"failed", slow.failed}};
   }
-  json["latency"] = json_of(statistics.latency);
-  json["connect"] = json_of(statistics.connect);
-  if (settings.is_open_loop()) json["start_delay"] = json_of(statistics.start_delay);
+  json["latency"] = json_of_histogram(statistics.latency);
+  json["connect"] = json_of_histogram(statistics.connect);
+  if (settings.is_open_loop()) json["start_delay"] = json_of_histogram(statistics.start_delay);
   return json;
 }
 

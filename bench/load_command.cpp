@@ -66,9 +66,7 @@ int finish(const LoadSettings& settings, const LoadResult& result, const OutputS
     if (const auto written = write_plot(output.plot, text, series); !written)
       return report_failure(written.error());
   }
-  const bool has_failed = result.statistics.failed() != 0 || result.statistics.dropped != 0 ||
-                          (result.statistics.completed == 0 && result.units(settings.kind) == 0);
-  return has_failed ? exit_code::failed : exit_code::fine;
+  return has_failures(result) ? exit_code::failed : exit_code::fine;
 }
 
 int load_command(LoadKind kind, std::span<const std::string> arguments) {

@@ -45,6 +45,7 @@ class OptionReader {
   [[nodiscard]] const std::string* text(const char* name) const {
     return values_.contains(name) ? option_value<std::string>(values_, name) : nullptr;
   }
+  [[nodiscard]] bool is_default(const char* name) const { return values_[name].defaulted(); }
   [[nodiscard]] bool flag(const char* name) const {
     return values_.contains(name) && values_[name].as<bool>();
   }
@@ -157,9 +158,10 @@ void read_first_bytes(OptionReader& reader, FirstBytesSettings& first) {
 void read_until(OptionReader& reader, ReplyEnd& until) {
   const std::string& text = *reader.text("until");
   if (text == "first-byte") {
-    until = {.kind = ReplyEnd::Kind::first_byte, .bytes = 0};
+    until.kind = ReplyEnd::Kind::first_byte;
   } else if (text == "end") {
-    until = {.kind = ReplyEnd::Kind::end_of_stream, .bytes = 0};
+    until.kind = ReplyEnd::Kind::end_of_stream;
+    if (reader.text("expect")) until.bytes = reader.size("expect");
   } else if (const auto bytes = parse_size(text); bytes && *bytes > 0) {
     until = {.kind = ReplyEnd::Kind::bytes, .bytes = *bytes};
   } else {
@@ -180,17 +182,15 @@ void read_rate(OptionReader& reader, LoadSettings& settings) {
 
 /// The end of a run: duration, count, or both.
 void read_extent(OptionReader& reader, LoadSettings& settings) {
-  constexpr nanoseconds default_duration = std::chrono::seconds{10};
   settings.duration = reader.duration("duration");
-  settings.count = reader.size("count");
+  if (settings.duration == nanoseconds{}) reader.fail("--duration: longer than 0s");
   settings.warm_up = reader.duration("warm-up");
-  // Bytes may never come, so that their number alone is no end.
-  if (!reader.text("duration") && (settings.count == 0 || settings.kind == LoadKind::bulk))
-    settings.duration = default_duration;
-  if (reader.text("duration") && settings.duration == nanoseconds{})
-    reader.fail("--duration: longer than 0s");
-  if (settings.count != 0 && settings.warm_up != nanoseconds{})
+  settings.count = reader.size("count");
+  if (settings.count == 0) return;
+  if (reader.is_default("duration")) settings.duration = nanoseconds{};
+  if (settings.warm_up != nanoseconds{} && !reader.is_default("warm-up"))
     reader.fail("--warm-up and --count exclude each other: what warms up would count");
+  settings.warm_up = nanoseconds{};
 }
 
 }  // namespace
@@ -210,7 +210,7 @@ std::expected<Engine, std::string> read_engine(const po::variables_map& values) 
   return Error("io_uring: " + unavailable->reason);
 }
 
-void add_load_options(LoadKind kind, po::options_description& options) {
+void add_load_options(LoadKind kind, po::options_description& options, const LoadDefaults& defaults) {
   const auto text = [](const char* placeholder) { return po::value<std::string>()->value_name(placeholder); };
   const auto texts = [](const char* placeholder) {
     return po::value<std::vector<std::string>>()->value_name(placeholder);
@@ -236,12 +236,12 @@ void add_load_options(LoadKind kind, po::options_description& options) {
   add("timeout", with_default("10s")->value_name("TIME"), "what takes longer has failed");
   switch (kind) {
     case LoadKind::idle:
-      add("duration,d", text("TIME"), "how long to hold them (10s)");
+      add("duration,d", with_default(defaults.duration)->value_name("TIME"), "how long to hold them");
       add("opening", with_default("64")->value_name("N"), "how many are being opened at a time");
       add("first-reply", text("BYTES"), "a connection counts as established when so much has come (0)");
       return;
     case LoadKind::bulk:
-      add("bytes", text("SIZE"), "end after so many, too");
+      add("bytes", text("SIZE"), "end after so many in each direction, too");
       add("direction", with_default("download")->value_name("WHICH"), "download, upload or both");
       break;
     case LoadKind::slow:
@@ -254,8 +254,8 @@ void add_load_options(LoadKind kind, po::options_description& options) {
       add("rate,r", text("N"), "open loop: start so many per second, on a schedule fixed in advance");
       break;
   }
-  add("duration,d", text("TIME"), "how long to measure (10s)");
-  add("warm-up", with_default("0s")->value_name("TIME"), "how long to run before that");
+  add("duration,d", with_default(defaults.duration)->value_name("TIME"), "how long to measure");
+  add("warm-up", with_default(defaults.warm_up)->value_name("TIME"), "how long to run before that");
   if (kind == LoadKind::bulk) return;
   add("arrivals", with_default("uniform")->value_name("WHICH"), "of an open loop: uniform or poisson");
   add("count,n", text("N"),
@@ -267,6 +267,7 @@ void add_load_options(LoadKind kind, po::options_description& options) {
   }
   add("until", with_default("first-byte")->value_name("WHEN"),
       "a reply is complete at its 'first-byte', its 'end', or after so many bytes");
+  add("expect", text("BYTES"), "with --until end: a reply of fewer is an error (1)");
   add("close", with_default("orderly")->value_name("HOW"),
       "where the client closes first: orderly, or reset, which leaves no port in TIME_WAIT");
 }

@@ -15,8 +15,14 @@
 
 namespace portshare {
 
+struct LoadDefaults {
+  std::string duration = "10s";
+  std::string warm_up = "0s";
+};
+
 /// All but the target.
-void add_load_options(LoadKind kind, boost::program_options::options_description& options);
+void add_load_options(LoadKind kind, boost::program_options::options_description& options,
+                      const LoadDefaults& defaults = {});
 
 /// Resolves and reads everything; `targets` as the user wrote them. The error is a sentence.
 [[nodiscard]] std::expected<LoadSettings, std::string> read_load_settings(

@@ -144,9 +144,11 @@ std::expected<LoadResult, std::string> run_load(const LoadSettings& settings,
     result.server_memory_before = *memory;
   }
 
+  auto before = sample_cpu(server_pids);
   Run run(settings, observer);
   run.wait_until_ready();
-  auto before = sample_cpu(server_pids);
+  // What idle connections cost is above all that they came.
+  if (settings.kind != LoadKind::idle) before = sample_cpu(server_pids);
   run.go();
   if (settings.warm_up > nanoseconds{}) {
     run.wait_for(settings.warm_up);

@@ -30,7 +30,7 @@ enum class LoadKind : std::uint8_t { connections, ping_pong, bulk, idle, slow };
 struct ReplyEnd {
   enum class Kind : std::uint8_t { first_byte, end_of_stream, bytes };
   Kind kind = Kind::first_byte;
-  std::uint64_t bytes = 0;  ///< for `bytes`
+  std::uint64_t bytes = 1;  ///< for `bytes`; with `end_of_stream`, fewer are an error
 };
 
 struct BulkDirections {
@@ -49,7 +49,7 @@ struct LoadSettings {
   Arrivals arrivals = Arrivals::uniform;
   nanoseconds duration{};  ///< 0: until `count` is reached
   nanoseconds warm_up{};
-  std::uint64_t count = 0;  ///< connections or messages, or bytes of bulk; 0: without end
+  std::uint64_t count = 0;  ///< connections or messages, or bytes of bulk each way; 0: no end
   std::chrono::milliseconds timeout{};
   std::uint64_t seed = 1;
   CloseMode close_mode = CloseMode::orderly;  ///< where we are the first to close

@@ -63,7 +63,7 @@ void LoadThread::run() {
     loop.run_once();
     if (!stopping_) load->after_turn();
     publish(context.statistics);
-    if (!stopping_ && load->is_complete()) announce(complete_);
+    if (running_ && load->is_complete()) announce(complete_);
   }
   statistics_ = std::move(context.statistics);
 }
@@ -75,7 +75,10 @@ void LoadThread::publish(const Statistics& statistics) {
 }
 
 void LoadThread::go(nanoseconds start) {
-  loop_->post([this, start] { load_->go(start); });
+  loop_->post([this, start] {
+    running_ = true;
+    load_->go(start);
+  });
 }
 
 void LoadThread::end_warm_up() {
@@ -84,6 +87,7 @@ void LoadThread::end_warm_up() {
 
 void LoadThread::stop() {
   loop_->post([this] {
+    running_ = false;
     stopping_ = true;
     overdue_ = load_->overdue(clock_now());
     load_->stop();

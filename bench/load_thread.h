@@ -55,7 +55,8 @@ class LoadThread {
   unsigned index_;
   Loop* loop_ = nullptr;  // set before started_, and valid until the thread has done stop()
   Load* load_ = nullptr;
-  bool stopping_ = false;  // the thread's own
+  bool running_ = false;  // between go() and stop(); these two are the thread's own
+  bool stopping_ = false;
   Statistics statistics_;
   std::uint64_t overdue_ = 0;
   std::string error_;

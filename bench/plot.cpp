@@ -20,17 +20,30 @@ constexpr double width = 960;
 constexpr double height = 540;
 constexpr double left = 84;
 constexpr double right = 932;
-constexpr double top = 104;
+constexpr double top = 104;  // with one row of the legend
+constexpr double legend_row = 22;
 constexpr double bottom = 440;
 
-// Colours that are told apart by people with any colour vision (Okabe and Ito), and dash patterns for print.
-constexpr std::array colours{"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"};
-constexpr std::array dashes{"none", "8 3", "3 3", "10 3 3 3", "none", "8 3"};
+// Told apart by colour, also with any colour vision (Okabe and Ito), and by dashes, in print. Then they
+// repeat.
+constexpr std::size_t looks = 5;
 
 constexpr std::string_view style = R"(
   svg { color-scheme: light dark; --paper: #ffffff; --ink: #1c2430; --faint: #5d6878; --grid: #e3e7ec; }
   @media (prefers-color-scheme: dark) {
     svg { --paper: #14181e; --ink: #e8ecf1; --faint: #9aa6b5; --grid: #2a323c; }
+  }
+  .look0 { stroke: #0072b2; }
+  .look1 { stroke: #d55e00; stroke-dasharray: 8 4; }
+  .look2 { stroke: #009e73; stroke-dasharray: 2 4; }
+  .look3 { stroke: #b8518c; stroke-dasharray: 12 4 2 4; }
+  .look4 { stroke: #8a6d00; }
+  @media (prefers-color-scheme: dark) {
+    .look0 { stroke: #56b4e9; }
+    .look1 { stroke: #ff8f4d; }
+    .look2 { stroke: #2fcf9f; }
+    .look3 { stroke: #f39ac7; }
+    .look4 { stroke: #f0d248; }
   }
   .paper { fill: var(--paper); }
   text { font-family: system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; font-size: 13px;
@@ -88,13 +101,14 @@ std::vector<Point> curve_of(const Histogram& histogram) {
 
 /// What the axes show: nines from 0, latencies from one mark to another.
 struct Scale {
+  double ceiling = top;
   double most_nines = 1;
   double least_log = 0;
   double most_log = 1;
 
   [[nodiscard]] double x(double nines) const { return left + (right - left) * nines / most_nines; }
   [[nodiscard]] double y(double value) const {
-    return bottom - (bottom - top) * (std::log10(value) - least_log) / (most_log - least_log);
+    return bottom - (bottom - ceiling) * (std::log10(value) - least_log) / (most_log - least_log);
   }
 };
 
@@ -180,7 +194,7 @@ void draw_axes(Drawing& drawing, const Scale& scale) {
   }
   for (const PercentileMark& mark : marks) {
     if (mark.nines > scale.most_nines) continue;
-    drawing.line("grid", scale.x(mark.nines), top, scale.x(mark.nines), bottom);
+    drawing.line("grid", scale.x(mark.nines), scale.ceiling, scale.x(mark.nines), bottom);
     drawing.text("", "middle", scale.x(mark.nines), bottom + 22, mark.label);
   }
   drawing.line("axis", left, bottom, right, bottom);
@@ -201,26 +215,47 @@ void draw_curve(Drawing& drawing, const Scale& scale, const std::vector<Point>& 
       fmt::format_to(std::back_inserter(path), "L{:.1f} {:.1f}L{:.1f} {:.1f}", x, last_y, x, y);
     last_y = y;
   }
-  drawing.add(R"(<path class="curve" stroke="{}" stroke-dasharray="{}" d="{}"/>)",
-              colours[index % colours.size()], dashes[index % dashes.size()], path);
+  drawing.add(R"(<path class="curve look{}" d="{}"/>)", index % looks, path);
 }
 
-void draw_legend(Drawing& drawing, std::span<const PlotSeries> series) {
+/// An entry of the legend and where it stands, row by row.
+struct LegendEntry {
+  std::string text;
+  double x;
+  double y;
+};
+
+std::vector<LegendEntry> lay_out_legend(std::span<const PlotSeries> series) {
+  constexpr double sample_width = 36;
+  constexpr double character_width = 6.9;  // about, of the font at its size
+  constexpr double gap = 24;
+  std::vector<LegendEntry> entries;
   double x = left;
-  constexpr double y = 84;
-  for (std::size_t i = 0; i < series.size(); ++i) {
-    const Histogram& histogram = *series[i].latency;
+  double y = top - legend_row;
+  for (const PlotSeries& each : series) {
+    const Histogram& histogram = *each.latency;
     const auto quantile = [&](double share) {
       return format_duration(static_cast<double>(histogram.quantile(share)));
     };
-    const std::string text = histogram.count() == 0 ? series[i].name + ": nothing measured"
-                                                    : fmt::format("{}: median {}, p99 {}", series[i].name,
+    const std::string text = histogram.count() == 0 ? each.name + ": nothing measured"
+                                                    : fmt::format("{}: median {}, p99 {}", each.name,
                                                                   quantile(0.5), quantile(0.99));
-    drawing.add(
-        R"(<line class="curve" stroke="{}" stroke-dasharray="{}" x1="{:.1f}" y1="{}" x2="{:.1f}" y2="{}"/>)",
-        colours[i % colours.size()], dashes[i % dashes.size()], x, y - 4, x + 28, y - 4);
+    const double entry_width = sample_width + character_width * static_cast<double>(text.size());
+    if (x > left && x + entry_width > right) {
+      x = left;
+      y += legend_row;
+    }
+    entries.push_back({text, x, y});
+    x += entry_width + gap;
+  }
+  return entries;
+}
+
+void draw_legend(Drawing& drawing, const std::vector<LegendEntry>& entries) {
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    const auto& [text, x, y] = entries[i];
+    drawing.line(fmt::format("curve look{}", i % looks), x, y - 4, x + 28, y - 4);
     drawing.text("legend", "start", x + 36, y, text);
-    x += 36 + 7.2 * static_cast<double>(text.size()) + 20;
   }
 }
 
@@ -229,7 +264,9 @@ void draw_legend(Drawing& drawing, std::span<const PlotSeries> series) {
 std::string svg_plot(const PlotText& text, std::span<const PlotSeries> series) {
   std::vector<std::vector<Point>> curves;
   for (const PlotSeries& each : series) curves.push_back(curve_of(*each.latency));
-  const Scale scale = scale_for(curves);
+  const std::vector<LegendEntry> legend = lay_out_legend(series);
+  Scale scale = scale_for(curves);
+  if (!legend.empty()) scale.ceiling = legend.back().y + legend_row;
 
   Drawing drawing;
   drawing.add(
@@ -241,7 +278,7 @@ std::string svg_plot(const PlotText& text, std::span<const PlotSeries> series) {
   drawing.text("", "start", left, 57, text.subtitle);
   draw_axes(drawing, scale);
   for (std::size_t i = 0; i < curves.size(); ++i) draw_curve(drawing, scale, curves[i], i);
-  draw_legend(drawing, series);
+  draw_legend(drawing, legend);
   drawing.text("", "start", left, height - 20, text.footer);
   drawing.add("</svg>");
   return drawing.take();

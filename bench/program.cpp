@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "bench/compare_command.h"
 #include "bench/load_command.h"
 #include "bench/serve_command.h"
 #include "command_line/command_line.h"
@@ -15,6 +16,7 @@ int run_bench(std::span<const std::string> arguments) {
       Command{"bulk", text_of(LoadKind::bulk).summary, bulk_command},
       Command{"idle", text_of(LoadKind::idle).summary, idle_command},
       Command{"slow", text_of(LoadKind::slow).summary, slow_command},
+      Command{"compare", "several servers under the same load, in interleaved rounds", compare_command},
       Command{"serve", "a server to measure against, or to put behind a proxy", serve_command},
   };
   return run_command_of(

@@ -74,7 +74,8 @@ void add_amounts(std::string& out, const LoadSettings& settings, const LoadResul
     if (statistics.errors[i] != 0)
       add_line(out, "", format_count(statistics.errors[i]),
                describe(ErrorKind{static_cast<std::uint8_t>(i)}));
-  if (result.overdue != 0)
+  // A few are always just about to start.
+  if (result.overdue * 1000 > statistics.completed)
     add_line(out, "not started", format_count(result.overdue),
              "the server, or --connections, cannot keep up with --rate");
   const auto add_bytes = [&](std::string_view label, std::uint64_t bytes) {
@@ -145,6 +146,13 @@ std::string human_report(const LoadSettings& settings, const LoadResult& result)
   if (settings.kind != LoadKind::idle && settings.kind != LoadKind::bulk) out += remark_on_latency(settings);
   if (result.was_interrupted) out += "  Interrupted before its end.\n";
   return out;
+}
+
+bool has_failures(const LoadResult& result) {
+  const Statistics& statistics = result.statistics;
+  const bool has_done_anything =
+      statistics.completed + statistics.bytes_sent + statistics.bytes_received != 0;
+  return statistics.failed() + statistics.dropped != 0 || !has_done_anything;
 }
 
 double generator_cpu_per_unit(const LoadSettings& settings, const LoadResult& result) {

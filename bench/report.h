@@ -21,6 +21,12 @@ namespace portshare {
 /// The part about the result alone, and the part about the load and the machine alone.
 [[nodiscard]] nlohmann::ordered_json json_of_result(const LoadSettings& settings, const LoadResult& result);
 [[nodiscard]] nlohmann::ordered_json json_of_load(const LoadSettings& settings);
+/// Times in microseconds, and the buckets as pairs of a value and how many values fell below it in that
+/// bucket.
+[[nodiscard]] nlohmann::ordered_json json_of_histogram(const Histogram& histogram);
+
+/// Anything failed, or nothing at all came about: the exit code says so.
+[[nodiscard]] bool has_failures(const LoadResult& result);
 
 /// What one unit (a connection, a message, a GB) cost, in nanoseconds of CPU time. 0 if none was done.
 [[nodiscard]] double generator_cpu_per_unit(const LoadSettings& settings, const LoadResult& result);

@@ -20,7 +20,7 @@ struct TestServerSettings {
     source,  ///< sends for as long as the client reads, and drops what comes
     sink,    ///< drops what comes
   };
-  std::vector<SocketAddress> listen;  ///< port 0: the system chooses
+  std::vector<SocketAddress> listen = {};  ///< port 0: the system chooses
   Behaviour behaviour = Behaviour::reply;
   std::size_t reply_bytes = 1024;
   bool keeps_connections = false;  ///< reply: does not close after it

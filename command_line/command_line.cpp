@@ -57,11 +57,11 @@ std::expected<po::variables_map, int> parse_options(const CommandUsage& usage,
     const std::string_view positional = usage.positional;
     po::positional_options_description positions;
     if (!positional.empty()) positions.add(usage.positional, -1);
-    const auto parsed = po::command_line_parser(std::vector<std::string>(arguments.begin(), arguments.end()))
-                            .options(options)
-                            .positional(positions)
-                            .style(style)
-                            .run();
+    po::command_line_parser parser(std::vector<std::string>(arguments.begin(), arguments.end()));
+    parser.options(options).style(style);
+    // Without positions Boost hands over what stands alone, and we can say what is wrong with it.
+    if (!positional.empty()) parser.positional(positions);
+    const auto parsed = parser.run();
     for (const auto& option : parsed.options) {
       if (option.position_key < 0 || !positional.empty()) continue;
       return std::unexpected(report_usage_error(
