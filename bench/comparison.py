@@ -144,6 +144,7 @@ def run_scenario(scenario, peers, arguments, pinning, output):
     able = [peer for peer in peers if peer.can(scenario)]
     if not able:
         return None
+    (output / f"{scenario.name}.json").unlink(missing_ok=True)
     with tempfile.TemporaryDirectory(prefix="portshare-bench-") as folder, \
             Backends(arguments.bench, scenario, pinning) as backends:
         directory = pathlib.Path(folder)
@@ -162,8 +163,9 @@ def run_scenario(scenario, peers, arguments, pinning, output):
             command += ["--server", f"{peer.name}={','.join(scenario.targets)},command={start}"]
         with open(output / f"{scenario.name}.log", "wb") as log:
             result = subprocess.run([str(word) for word in command], stdout=log, stderr=log, check=False)
-    if result.returncode == 2 or not (output / f"{scenario.name}.json").exists():
-        sys.exit(f"{scenario.name} failed:\n" + (output / f"{scenario.name}.log").read_text(errors="replace")[-2000:])
+    # 1 says that some connections have failed, which the report shows.
+    if result.returncode not in (0, 1) or not (output / f"{scenario.name}.json").exists():
+        sys.exit(f"{scenario.name} failed with {result.returncode}:\n" + (output / f"{scenario.name}.log").read_text(errors="replace")[-2000:])
     return json.loads((output / f"{scenario.name}.json").read_text())
 
 

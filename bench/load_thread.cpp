@@ -66,6 +66,8 @@ void LoadThread::run() {
     if (running_ && load->is_complete()) announce(complete_);
   }
   statistics_ = std::move(context.statistics);
+  // The loop must outlive the call that posted, which may still be waking it.
+  posted_stop_.wait(false);
 }
 
 void LoadThread::publish(const Statistics& statistics) {
@@ -92,6 +94,8 @@ void LoadThread::stop() {
     overdue_ = load_->overdue(clock_now());
     load_->stop();
   });
+  posted_stop_ = true;
+  posted_stop_.notify_one();
 }
 
 }  // namespace portshare

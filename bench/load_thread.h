@@ -64,6 +64,7 @@ class LoadThread {
   std::atomic<bool> ready_ = false;
   std::atomic<bool> complete_ = false;
   std::atomic<bool> failed_ = false;
+  std::atomic<bool> posted_stop_ = false;
   std::atomic<std::uint64_t> live_completed_ = 0;
   std::atomic<std::uint64_t> live_errors_ = 0;
   std::atomic<std::uint64_t> live_bytes_ = 0;

@@ -1,6 +1,6 @@
 #include "bench/test_server.h"
 
-#include <array>
+#include <atomic>
 #include <future>
 #include <thread>
 #include <utility>
@@ -21,7 +21,11 @@ class TestServer::Thread final : public TestConnectionOwner {
     thread_ = std::thread([this] { run(); });
   }
   ~Thread() {
-    if (loop_) loop_->post([this] { stop(); });
+    if (loop_) {
+      loop_->post([this] { stop(); });
+      posted_stop_ = true;
+      posted_stop_.notify_one();
+    }
     thread_.join();
   }
 
@@ -77,6 +81,8 @@ class TestServer::Thread final : public TestConnectionOwner {
     for (const auto& acceptor : acceptors_) acceptor->accept();
     started_.set_value({});
     while (!stopping_ || !is_quiet()) loop.run_once();
+    // The loop must outlive the call that posted, which may still be waking it.
+    posted_stop_.wait(false);
   }
 
   void accepted(Socket socket) {
@@ -119,6 +125,7 @@ class TestServer::Thread final : public TestConnectionOwner {
   Pool<TestConnection> connections_;
   TestConnection* first_ = nullptr;
   bool stopping_ = false;
+  std::atomic<bool> posted_stop_ = false;
   std::thread thread_;
 };
 
