@@ -58,21 +58,22 @@ std::expected<std::vector<Contestant>, std::string> read_contestants(const po::v
 
 /// One round of one contestant, which it starts and ends if it has a command for that.
 std::expected<LoadResult, std::string> run_round(const Contestant& contestant, const LoadSettings& settings,
+                                                 const std::vector<int>& helpers,
                                                  const ProgressObserver& observer) {
-  std::vector<int> pids = contestant.pids;
+  TakingPart processes{.servers = contestant.pids, .helpers = helpers};
   std::optional<ChildProcess> child;
   if (!contestant.command.empty()) {
     auto started = ChildProcess::start(contestant.command);
     if (!started) return Error(started.error());
     child.emplace(std::move(*started));
-    pids.push_back(child->pid());
+    processes.servers.push_back(child->pid());
     for (const SocketAddress& target : settings.targets) {
       if (!wait_until_reachable(target, start_patience) || !child->is_running())
         return Error(fmt::format("{}: nobody listens on {} after '{}'", contestant.name, target.to_string(),
                                  contestant.command));
     }
   }
-  auto result = run_load(settings, pids, observer);
+  auto result = run_load(settings, processes, observer);
   if (!result) return Error(fmt::format("{}: {}", contestant.name, result.error()));
   return result;
 }
@@ -106,7 +107,11 @@ int compare(LoadKind kind, std::span<const std::string> arguments) {
       "commands; pid is a process of a server that runs; command, up to the end, starts one anew "
       "for each round. The first server is what the others are compared with")(
       "rounds", po::value<unsigned>()->default_value(5)->value_name("N"),
-      "how often each server has its turn; the order changes from round to round");
+      "how often each server has its turn; the order changes from round to round")(
+      "helper-pid", po::value<std::vector<int>>()->value_name("PID"),
+      "a process that takes part without being compared, such as a server behind proxies, so that it does "
+      "not "
+      "count as noise; repeatable");
   add_load_options(kind, options, {.duration = "2s", .warm_up = "300ms"});
   add_engine_option(options);
   add_output_options(options);
@@ -124,10 +129,13 @@ int compare(LoadKind kind, std::span<const std::string> arguments) {
   };
   const auto contestants = read_contestants(*values);
   if (!contestants) return usage_error(contestants.error());
-  const unsigned rounds = *option_value<unsigned>(*values, "rounds");
+  const auto* given_rounds = option_value<unsigned>(*values, "rounds");
+  const unsigned rounds = given_rounds ? *given_rounds : 0;
   if (rounds == 0) return usage_error("--rounds: at least 1");
   const auto output = read_output_settings(*values);
   if (!output) return usage_error(output.error());
+  const auto* given_helpers = option_value<std::vector<int>>(*values, "helper-pid");
+  const std::vector<int> helpers = given_helpers ? *given_helpers : std::vector<int>();
   std::vector<LoadSettings> settings;
   std::vector<Series> series;
   for (const Contestant& contestant : *contestants) {
@@ -143,7 +151,7 @@ int compare(LoadKind kind, std::span<const std::string> arguments) {
     for (const std::size_t index : order_of_round(round, series.size())) {
       const Contestant& contestant = series[index].contestant;
       const auto label = fmt::format("round {}, {}: ", round + 1, contestant.name);
-      auto result = run_round(contestant, settings[index], progress_printer(*output, kind, label));
+      auto result = run_round(contestant, settings[index], helpers, progress_printer(*output, kind, label));
       if (!result) return report_failure(result.error());
       if (result->was_interrupted) return report_failure("interrupted");
       series[index].rounds.push_back(std::move(*result));

@@ -34,6 +34,12 @@ double server_cpu_us(const LoadSettings& settings, const LoadResult& result) {
 double all_cpu_us(const LoadSettings& settings, const LoadResult& result) {
   return (server_cpu_per_unit(settings, result) + generator_cpu_per_unit(settings, result)) / 1e3;
 }
+double server_cpu_seconds(const LoadSettings& settings, const LoadResult& result) {
+  return server_cpu_us(settings, result) / 1e6;
+}
+double all_cpu_seconds(const LoadSettings& settings, const LoadResult& result) {
+  return all_cpu_us(settings, result) / 1e6;
+}
 template <int per_mille>
 double latency_us(const LoadSettings& /*settings*/, const LoadResult& result) {
   return static_cast<double>(result.statistics.latency.quantile(per_mille / 1000.0)) / 1e3;
@@ -140,7 +146,11 @@ std::vector<Metric> metrics_of(const LoadSettings& settings, bool knows_processe
          settings.kind == LoadKind::bulk ? "GB per second" : fmt::format("{}s per second", unit), true,
          throughput});
   }
-  if (knows_processes) {
+  if (knows_processes && settings.kind == LoadKind::bulk) {
+    metrics.push_back({"server_cpu_seconds_per_gb", "server CPU, s per GB", false, server_cpu_seconds});
+    metrics.push_back(
+        {"all_cpu_seconds_per_gb", "server and generator CPU, s per GB", false, all_cpu_seconds});
+  } else if (knows_processes) {
     metrics.push_back(
         {"server_cpu_us_per_unit", fmt::format("server CPU, µs per {}", unit), false, server_cpu_us});
     metrics.push_back(

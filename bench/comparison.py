@@ -87,7 +87,7 @@ def scenarios(idle_connections):
         Scenario("ping-pong", "ping-pong", "64 routed connections, messages of 64 bytes", behaviour="echo",
                  options=["--tls"]),
         Scenario("bulk-download", "bulk", "four routed connections, as many bytes as go through", behaviour="source",
-                 options=["--tls"]),
+                 options=["--tls"], metric="server_cpu_seconds_per_gb"),
         Scenario("idle", "idle", f"{idle_connections:,} routed connections that say nothing", behaviour="sink",
                  options=["--tls", "-c", str(idle_connections), "-d", "1s"],
                  metric="server_memory_bytes_per_connection"),
@@ -127,6 +127,7 @@ class Backends:
                    "--bytes", str(REPLY_BYTES)]
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         lines = [self._process.stdout.readline() for _ in range(BACKENDS)]
+        self.pid = self._process.pid
         self.addresses = [line.removeprefix("listening on ").strip() for line in lines]
 
     def __enter__(self):
@@ -153,7 +154,7 @@ def run_scenario(scenario, peers, arguments, pinning, output):
         names = directory / "names"
         names.write_text("\n".join(scenario.asked_names) + "\n")
         command = [*pinning.load, arguments.bench, "compare", scenario.mode, *scenario.options, "--names", names,
-                   "--rounds", str(arguments.rounds), "--json", output / f"{scenario.name}.json"]
+                   "--helper-pid", str(backends.pid), "--rounds", str(arguments.rounds), "--json", output / f"{scenario.name}.json"]
         if "-d" not in scenario.options:
             command += ["-d", f"{arguments.seconds}s"]
         if scenario.mode != "bulk":
@@ -172,11 +173,12 @@ def run_scenario(scenario, peers, arguments, pinning, output):
 COLUMNS = {
     "connections": ["server_cpu_us_per_unit", "per_second", "latency_p50_us", "latency_p99_us", "latency_p99.9_us"],
     "ping-pong": ["server_cpu_us_per_unit", "per_second", "latency_p50_us", "latency_p99_us", "latency_p99.9_us"],
-    "bulk": ["server_cpu_us_per_unit", "all_cpu_us_per_unit", "per_second"],
+    "bulk": ["server_cpu_seconds_per_gb", "all_cpu_seconds_per_gb", "per_second"],
     "idle": ["server_memory_bytes_per_connection", "server_cpu_us_per_unit"],
 }
 TEXTS = {
-    "server_cpu_us_per_unit": "CPU, µs per {}", "all_cpu_us_per_unit": "CPU with the client's end, µs per {}",
+    "server_cpu_us_per_unit": "CPU, µs per {}", "server_cpu_seconds_per_gb": "CPU, s per GB",
+    "all_cpu_seconds_per_gb": "CPU with the client's end, s per GB",
     "per_second": "{}s per second", "latency_p50_us": "p50, µs", "latency_p99_us": "p99, µs",
     "latency_p99.9_us": "p99.9, µs", "server_memory_bytes_per_connection": "memory (PSS), bytes per connection",
 }
@@ -209,7 +211,7 @@ def introduction(reports, peers, arguments, pinning):
                             check=False).stdout.strip()
     return [
         f"{time.strftime('%Y-%m-%d')}, {first['machine']}, {first['system']}; {pinning.describe()}.",
-        f"Command: `{arguments.shown_command}`; {arguments.rounds} rounds of {arguments.seconds} s, load by io_uring or epoll: "
+        f"Command: `{arguments.shown_command}`; {arguments.rounds} rounds of {arguments.seconds} s. The load runs on "
         f"{first['engine']}.",
         "Figures: median (least … most) of the rounds. Ratios are taken within each round. CPU is that of the dispatcher, all "
         "processes and threads, in user mode and in the kernel.",
@@ -240,6 +242,7 @@ body { font: 15px/1.5 system-ui, "DejaVu Sans", sans-serif; color: var(--ink); b
 h2 { margin-top: 3rem; } p, li { color: var(--faint); } .wide { overflow-x: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: 14px; }
 th, td { text-align: right; padding: .4rem .7rem; border-bottom: 1px solid var(--line); vertical-align: top; }
+small { color: var(--faint); white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; font-weight: 600; } svg { max-width: 100%; height: auto; }
 """
 
@@ -247,6 +250,9 @@ th:first-child, td:first-child { text-align: left; font-weight: 600; } svg { max
 def page(reports, chosen, facts, versions, output):
     def text(value):
         return re.sub(r"`(.*?)`", r"<code>\1</code>", html.escape(value))
+
+    def spread(cell):
+        return re.sub(r" (\(.*\))", r"<br><small>\1</small>", text(cell))
 
     out = ["<!doctype html>", '<html lang="en"><meta charset="utf-8">',
            '<meta name="viewport" content="width=device-width"><title>portshare and its peers</title>',
@@ -258,7 +264,7 @@ def page(reports, chosen, facts, versions, output):
         rows = table(scenario, reports[scenario.name])
         out += [f"<h2>{scenario.name}</h2><p>{text(scenario.title)}.</p><div class=wide><table>",
                 "<tr>" + "".join(f"<th>{text(cell)}</th>" for cell in rows[0]) + "</tr>",
-                *["<tr>" + "".join(f"<td>{text(cell)}</td>" for cell in row) + "</tr>" for row in rows[1:]],
+                *["<tr>" + "".join(f"<td>{spread(cell)}</td>" for cell in row) + "</tr>" for row in rows[1:]],
                 "</table></div>"]
         plot = output / f"{scenario.name}.svg"
         if plot.exists():

@@ -99,7 +99,7 @@ int load_command(LoadKind kind, std::span<const std::string> arguments) {
 
   block_signals();  // before the first thread, which inherits it
   raise_descriptor_limit();
-  const auto result = run_load(*settings, *pids, progress_printer(*output, kind, ""));
+  const auto result = run_load(*settings, {.servers = *pids}, progress_printer(*output, kind, ""));
   if (!result) return report_failure(result.error());
   return finish(*settings, *result, *output);
 }

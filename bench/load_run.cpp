@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "bench/load_thread.h"
@@ -21,20 +22,30 @@ struct CpuSample {
   nanoseconds time;
   nanoseconds generator;
   nanoseconds server;
+  nanoseconds helpers;
   nanoseconds machine;
 };
 
-std::expected<CpuSample, std::string> sample_cpu(std::span<const int> server_pids) {
-  CpuSample sample{.time = clock_now(),
-                   .generator = cpu_time_of_this_process(),
-                   .server = {},
-                   .machine = cpu_time_of_this_machine()};
-  for (const int pid : server_pids) {
+std::expected<nanoseconds, std::string> cpu_of(std::span<const int> pids) {
+  nanoseconds cpu{};
+  for (const int pid : pids) {
     const auto usage = usage_of_process_tree(pid);
     if (!usage) return std::unexpected(usage.error());
-    sample.server += usage->cpu;
+    cpu += usage->cpu;
   }
-  return sample;
+  return cpu;
+}
+
+std::expected<CpuSample, std::string> sample_cpu(const TakingPart& processes) {
+  const auto server = cpu_of(processes.servers);
+  if (!server) return std::unexpected(server.error());
+  const auto helpers = cpu_of(processes.helpers);
+  if (!helpers) return std::unexpected(helpers.error());
+  return CpuSample{.time = clock_now(),
+                   .generator = cpu_time_of_this_process(),
+                   .server = *server,
+                   .helpers = *helpers,
+                   .machine = cpu_time_of_this_machine()};
 }
 
 std::expected<std::uint64_t, std::string> memory_of(std::span<const int> server_pids) {
@@ -133,31 +144,31 @@ double LoadResult::units(LoadKind kind) const {
   return static_cast<double>(statistics.completed);
 }
 
-std::expected<LoadResult, std::string> run_load(const LoadSettings& settings,
-                                                std::span<const int> server_pids,
+std::expected<LoadResult, std::string> run_load(const LoadSettings& settings, const TakingPart& processes,
                                                 const ProgressObserver& observer) {
   LoadResult result;
-  const bool measures_memory = settings.kind == LoadKind::idle && !server_pids.empty();
+  const bool measures_memory = settings.kind == LoadKind::idle && !processes.servers.empty();
   if (measures_memory) {
-    const auto memory = memory_of(server_pids);
+    const auto memory = memory_of(processes.servers);
     if (!memory) return std::unexpected(memory.error());
     result.server_memory_before = *memory;
   }
 
-  auto before = sample_cpu(server_pids);
+  auto before = sample_cpu(processes);
   Run run(settings, observer);
   run.wait_until_ready();
   // What idle connections cost is above all that they came.
-  if (settings.kind != LoadKind::idle) before = sample_cpu(server_pids);
+  if (settings.kind != LoadKind::idle) before = sample_cpu(processes);
   run.go();
   if (settings.warm_up > nanoseconds{}) {
     run.wait_for(settings.warm_up);
-    before = sample_cpu(server_pids);
+    before = sample_cpu(processes);
     run.end_warm_up();
   }
   run.wait_for(settings.duration > nanoseconds{} ? settings.duration : forever);
-  const auto after = sample_cpu(server_pids);
-  const auto memory = measures_memory ? memory_of(server_pids) : std::expected<std::uint64_t, std::string>(0);
+  const auto after = sample_cpu(processes);
+  const auto memory =
+      measures_memory ? memory_of(processes.servers) : std::expected<std::uint64_t, std::string>(0);
   run.stop();
 
   if (const std::string* error = run.error()) return std::unexpected(*error);
@@ -168,9 +179,9 @@ std::expected<LoadResult, std::string> run_load(const LoadSettings& settings,
   result.elapsed = after->time - before->time;
   result.generator_cpu = after->generator - before->generator;
   const nanoseconds server = after->server - before->server;
-  if (!server_pids.empty()) result.server_cpu = server;
+  if (!processes.servers.empty()) result.server_cpu = server;
   if (measures_memory) result.server_memory = *memory;
-  const nanoseconds known = result.generator_cpu + server;
+  const nanoseconds known = result.generator_cpu + server + (after->helpers - before->helpers);
   result.other_cpu = std::max(after->machine - before->machine - known, nanoseconds{});
   return result;
 }

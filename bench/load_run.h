@@ -5,8 +5,8 @@
 #include <expected>
 #include <functional>
 #include <optional>
-#include <span>
 #include <string>
+#include <vector>
 
 #include "bench/clock.h"
 #include "bench/load_settings.h"
@@ -42,11 +42,16 @@ struct LoadProgress {
 /// Called once a second.
 using ProgressObserver = std::function<void(const LoadProgress&)>;
 
+/// Processes on this machine that take part, each with all under it.
+struct TakingPart {
+  std::vector<int> servers = {};  ///< what is measured
+  std::vector<int> helpers = {};  ///< such as the servers behind a proxy: no noise, and not measured
+};
+
 /// Runs to the end of the duration or count, or until SIGINT or SIGTERM, which must be blocked
-/// (block_signals). `server_pids`: the processes of the server, where it is on this machine. The error is a
-/// sentence.
+/// (block_signals). The error is a sentence.
 [[nodiscard]] std::expected<LoadResult, std::string> run_load(const LoadSettings& settings,
-                                                              std::span<const int> server_pids,
+                                                              const TakingPart& processes = {},
                                                               const ProgressObserver& observer = nullptr);
 
 }  // namespace portshare

@@ -51,7 +51,7 @@ class OnEngine : public testing::TestWithParam<Engine> {
   }
 
   static LoadResult run(const LoadSettings& settings) {
-    auto result = run_load(settings, {});
+    auto result = run_load(settings);
     EXPECT_TRUE(result) << result.error();
     return std::move(*result);
   }
