@@ -81,7 +81,7 @@ std::expected<LoadResult, std::string> run_round(const Contestant& contestant, c
 std::expected<void, std::string> write_comparison(const OutputSettings& output, const LoadSettings& settings,
                                                   std::span<const Series> series) {
   // Where the JSON takes stdout, the table goes out of its way.
-  std::fputs(human_comparison(settings, series).c_str(), output.json == "-" ? stderr : stdout);
+  fmt::print(output.json == "-" ? stderr : stdout, "{}", human_comparison(settings, series));
   if (!output.json.empty()) {
     if (auto written = write_text(output.json, json_comparison(settings, series).dump(1) + '\n'); !written)
       return written;
@@ -90,6 +90,7 @@ std::expected<void, std::string> write_comparison(const OutputSettings& output, 
   std::vector<Histogram> latencies;
   for (const Series& each : series) latencies.push_back(each.latency());
   std::vector<PlotSeries> curves;
+  curves.reserve(series.size());
   for (std::size_t i = 0; i < series.size(); ++i)
     curves.push_back({series[i].contestant.name, &latencies[i]});
   const PlotText text{

@@ -52,7 +52,7 @@ int report_failure(std::string_view message) {
 
 int finish(const LoadSettings& settings, const LoadResult& result, const OutputSettings& output) {
   // Where the JSON takes stdout, the table goes out of its way.
-  std::fputs(human_report(settings, result).c_str(), output.json == "-" ? stderr : stdout);
+  fmt::print(output.json == "-" ? stderr : stdout, "{}", human_report(settings, result));
   if (!output.json.empty()) {
     if (const auto written = write_text(output.json, json_report(settings, result).dump(1) + '\n'); !written)
       return report_failure(written.error());
