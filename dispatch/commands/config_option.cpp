@@ -6,7 +6,7 @@
 #include <cstdio>
 #include <string>
 
-#include "dispatch/commands/command_line.h"
+#include "command_line/command_line.h"
 #include "dispatch/config_reader.h"
 #include "platform/memory.h"
 
