@@ -50,6 +50,7 @@ ErrorKind error_of(const Op& op) {
       return ErrorKind::shortage;
     case Status::ok:
     case Status::cancelled:
+    case Status::nothing_yet:
     case Status::permission:
     case Status::failed:
       break;
