@@ -274,7 +274,6 @@ TEST_P(EngineLimits, AListenerMayTakeTheNumberOfAnEarlierOne) {
     const SocketAddress address = address_of_listening_socket(*listener);
     Op accept;
     Op connect;
-    connect.address = &address;
     start(accept, Op::Kind::accept, *listener);
     if (by_cancelling) {
       expect_nothing_ends();
@@ -282,6 +281,7 @@ TEST_P(EngineLimits, AListenerMayTakeTheNumberOfAnEarlierOne) {
       run_until_done(1);
     } else {
       start(connect, Op::Kind::connect, Socket::none);
+      connect.address = &address;
       run_until_done(2);
       std::array<Op, 2> closes;
       start(closes[0], Op::Kind::close, accept.socket);
