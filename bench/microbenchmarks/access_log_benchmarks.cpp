@@ -23,7 +23,7 @@ Config make_config(AccessLogFormat format) {
   config.backends.resize(1);
   config.backends[0].name = "shop";
   config.backends[0].servers.resize(1);
-  config.backends[0].servers[0].address = SocketAddress{*IpEndpoint::parse("127.0.0.1:8001"), {}};
+  config.backends[0].servers[0].address = SocketAddress{IpEndpoint::parse("127.0.0.1:8001"), {}};
   config.backends[0].servers[0].text = "127.0.0.1:8001";
   return config;
 }
@@ -55,7 +55,7 @@ void access_log_line(benchmark::State& state, AccessLogFormat format) {
   const auto servers = ServerPool::resolve(config, {});
   const AccessRecord record = make_record();
   std::string line;
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     line.clear();
     format_access_line(config, *servers, record, name, alpn, line);
     benchmark::DoNotOptimize(line.data());
@@ -72,7 +72,7 @@ void access_log_ring(benchmark::State& state) {
   AccessRecord record = make_record();
   std::string popped_name;
   std::string popped_alpn;
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     if (!ring.push(record, name, alpn) || !ring.pop(record, popped_name, popped_alpn)) {
       state.SkipWithError("the record is lost");
     }

@@ -18,11 +18,11 @@ using Bytes = std::array<std::uint8_t, 16>;
 Bytes random_bytes(Random& random) {
   Bytes bytes{};
   for (std::uint8_t& byte : bytes) byte = static_cast<std::uint8_t>(random.below(256));
-  bytes[0] = 0x20;  // global unicast, and with a zero behind it below all of the prefixes' first bits
+  bytes[0] = 0x20;  // global unicast, in IPv6
   return bytes;
 }
 
-/// The lengths that occur, as in the routing table of the Internet: most often the last one.
+/// Lengths as in the routing table of the Internet: 24 and 48 more often than all others.
 std::size_t random_length(Random& random, bool v4) {
   static constexpr std::array<std::uint8_t, 8> v4_lengths{12, 16, 19, 20, 21, 22, 23, 32};
   static constexpr std::array<std::uint8_t, 8> v6_lengths{32, 36, 40, 44, 46, 47, 56, 128};
@@ -49,6 +49,7 @@ void cidr_table(benchmark::State& state, bool v4) {
   CidrTable table(count, 0x5eed);
   CidrTable::Lengths lengths;
   std::vector<Bytes> bases;
+  bases.reserve(count);
   for (std::size_t i = 0; i < count; ++i) {
     bases.push_back(random_bytes(random));
     const IpPrefix prefix = prefix_of(bases.back(), random_length(random, v4), v4);
@@ -56,12 +57,13 @@ void cidr_table(benchmark::State& state, bool v4) {
     lengths.add(prefix);
   }
   std::vector<IpAddress> keys;
+  keys.reserve(key_count);
   for (std::size_t i = 0; i < key_count; ++i) {
     keys.push_back(address_of(bases[random.below(count)], v4));
   }
 
   std::size_t i = 0;
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     const bool found = table.visit(0, lengths, keys[i], [](const IpPrefix&, std::uint32_t) { return true; });
     if (!found) state.SkipWithError("a wrong answer");
     if (++i == keys.size()) i = 0;

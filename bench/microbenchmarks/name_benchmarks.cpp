@@ -45,7 +45,7 @@ struct Names {
   NamePopulation population;
   Keys keys;
 
-  static Names& with(std::size_t count) {
+  static const Names& with(std::size_t count) {
     static std::map<std::size_t, Names> all;
     return all.try_emplace(count, count).first->second;
   }
@@ -94,11 +94,11 @@ RouteQuery make_query() {
 
 template <Wanted wanted>
 void name_table(benchmark::State& state) {
-  Names& names = Names::with(static_cast<std::size_t>(state.range(0)));
+  const Names& names = Names::with(static_cast<std::size_t>(state.range(0)));
   const PackedTexts& keys = names.keys[wanted];
   const NameTable table = make_name_table(names.population);
   std::size_t i = 0;
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     const HashedName name(keys[i], table.seed());
     const std::uint32_t value = table.find(0, NameTable::Kind::exact, name.whole());
     if ((value != NameTable::no_value) != (wanted == Wanted::exact)) state.SkipWithError("a wrong answer");
@@ -117,7 +117,7 @@ void route_find(benchmark::State& state) {
   benchmark::DoNotOptimize(nothing);  // that it is zero is nobody's knowledge but ours
   RouteQuery query = make_query();
   std::size_t i = 0;
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     query.name = keys[i];
     const Route* route = table.find(0, query);
     if ((route != nullptr) != (wanted != Wanted::miss)) state.SkipWithError("a wrong answer");
@@ -135,7 +135,7 @@ void sni_to_route(benchmark::State& state) {
   const RouteTable& table = route_table_with(count, Rules::a_few);
   RouteQuery query = make_query();
   std::size_t i = 0;
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     const auto name = HostName::from_server_name(keys[i]);
     query.name = name ? name->view() : std::string_view();
     const Route* route = table.find(0, query);

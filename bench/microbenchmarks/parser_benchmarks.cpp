@@ -33,7 +33,7 @@ test::Bytes captured_hello(std::string_view program) {
 
 /// `cut`: how many bytes the first of two segments has; 0: all come at once.
 void read_hello(benchmark::State& state, const test::Bytes& bytes, std::size_t cut) {
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     TlsHelloReader reader;
     ClientHello hello;
     if (cut != 0) benchmark::DoNotOptimize(reader.read(ByteView(bytes).first(cut), hello));
@@ -111,7 +111,7 @@ constexpr std::string_view response_head =
     "Accept-Ranges: bytes\r\n\r\n";
 
 void read_request(benchmark::State& state, std::string_view text) {
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     HttpHeadReader reader;
     HttpHead head;
     if (reader.read(as_bytes(text), head) != Verdict::recognised) {
@@ -131,7 +131,7 @@ BENCHMARK(http_head_curl);
 BENCHMARK(http_head_browser);
 
 void http_response_head(benchmark::State& state) {
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     HttpResponseHeadReader reader;
     HttpResponseHead head;
     if (reader.read(as_bytes(response_head), head) != Verdict::recognised) {
@@ -144,7 +144,7 @@ void http_response_head(benchmark::State& state) {
 BENCHMARK(http_response_head);
 
 void host_name(benchmark::State& state) {
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     const auto name = HostName::from_server_name("www.Internal-1.example.com");
     if (!name) state.SkipWithError("the name was not understood");
     benchmark::DoNotOptimize(name);

@@ -63,7 +63,7 @@ class Wheel {
 void timer_arm_and_cancel(benchmark::State& state) {
   Wheel timers;
   Timer timer([](void*) {}, nullptr);
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     timers.wheel().arm(timer, timers.next().deadline_ms);
     timers.wheel().cancel(timer);
   }
@@ -74,7 +74,7 @@ BENCHMARK(timer_arm_and_cancel);
 /// As the idle timeout of a connection on which something happened.
 void timer_rearm(benchmark::State& state) {
   Wheel timers;
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     const auto [timer, deadline_ms] = timers.next();
     timers.wheel().arm(timer, deadline_ms);
   }
@@ -85,7 +85,7 @@ BENCHMARK(timer_rearm);
 /// The same with the clock moving a millisecond on at a time; timers that fire are armed again when picked.
 void timer_rearm_and_advance(benchmark::State& state) {
   Wheel timers;
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     const auto [timer, deadline_ms] = timers.next();
     timers.wheel().arm(timer, deadline_ms);
     timers.wheel().advance(timers.wheel().now_ms() + 1);
