@@ -11,6 +11,7 @@
 #include "bench/load_command.h"
 #include "bench/load_options.h"
 #include "bench/quantities.h"
+#include "bench/targets.h"
 #include "bench/test_server.h"
 #include "command_line/command_line.h"
 #include "core/suggestion.h"
