@@ -114,6 +114,7 @@ std::expected<Contestant, std::string> parse_contestant(std::string_view text) {
 
 std::vector<std::size_t> order_of_round(std::size_t round, std::size_t contestants) {
   std::vector<std::size_t> order;
+  order.reserve(contestants);
   for (std::size_t i = 0; i < contestants; ++i) order.push_back((round + i) % contestants);
   return order;
 }
@@ -166,6 +167,7 @@ std::vector<Metric> metrics_of(const LoadSettings& settings, bool knows_processe
 
 std::vector<double> Series::values(const Metric& metric, const LoadSettings& settings) const {
   std::vector<double> values;
+  values.reserve(rounds.size());
   for (const LoadResult& round : rounds) values.push_back(metric.of(settings, round));
   return values;
 }

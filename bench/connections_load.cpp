@@ -40,8 +40,7 @@ class ConnectionsLoad::OneConnection final : public Client {
   std::uint64_t received_ = 0;
 };
 
-ConnectionsLoad::ConnectionsLoad(LoadContext& context)
-    : context_(context), count_(context.share_of(context.settings.count)) {
+ConnectionsLoad::ConnectionsLoad(LoadContext& context) : context_(context), starts_(context) {
   const unsigned connections = context.share_of(context.settings.connections);
   for (unsigned i = 0; i < connections; ++i) clients_.push_back(std::make_unique<OneConnection>(*this));
   for (const auto& client : clients_) idle_.push_back(client.get());
@@ -50,13 +49,7 @@ ConnectionsLoad::ConnectionsLoad(LoadContext& context)
 ConnectionsLoad::~ConnectionsLoad() = default;
 
 void ConnectionsLoad::go(nanoseconds start) {
-  is_running_ = true;
-  const LoadSettings& settings = context_.settings;
-  if (settings.is_open_loop()) {
-    schedule_.emplace(settings.rate, settings.arrivals, context_.thread, settings.threads, settings.seed,
-                      start);
-    pacer_.emplace(*schedule_, context_.loop.backend());
-  }
+  starts_.begin(start);
   start_what_is_due();
 }
 
@@ -67,38 +60,24 @@ void ConnectionsLoad::after_turn() {
 }
 
 void ConnectionsLoad::start_what_is_due() {
-  if (idle_.empty() || !may_start()) return;
+  if (idle_.empty()) return;
   const nanoseconds now = clock_now();
-  while (!idle_.empty() && may_start()) {
-    nanoseconds start = now;
-    if (schedule_) {
-      start = schedule_->next();
-      if (start > now) return;
-      context_.statistics.start_delay.record(as_count(now - start));
-      schedule_->advance();
-    }
+  while (!idle_.empty()) {
+    const auto start = starts_.take(now);
+    if (!start) return;
     OneConnection* client = idle_.back();
     idle_.pop_back();
-    ++started_;
-    client->open(start);
+    client->open(*start);
   }
 }
 
 bool ConnectionsLoad::is_complete() const {
-  return context_.settings.count != 0 && started_ >= count_ && is_quiet();
+  return starts_.are_all_taken() && is_quiet();
 }
 
 void ConnectionsLoad::stop() {
-  is_running_ = false;
-  pacer_.reset();
+  starts_.end();
   for (const auto& client : clients_) client->abandon();
-}
-
-std::uint64_t ConnectionsLoad::overdue(nanoseconds now) const {
-  if (!schedule_ || !may_start()) return 0;
-  std::uint64_t count = 0;
-  for (Schedule schedule = *schedule_; schedule.next() <= now; schedule.advance()) ++count;
-  return count;
 }
 
 }  // namespace portshare

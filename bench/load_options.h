@@ -6,11 +6,8 @@
 #include <expected>
 #include <span>
 #include <string>
-#include <string_view>
-#include <vector>
 
 #include "bench/load_settings.h"
-#include "core/socket_address.h"
 #include "platform/engine.h"
 
 namespace portshare {
@@ -32,11 +29,5 @@ void add_load_options(LoadKind kind, boost::program_options::options_description
 void add_engine_option(boost::program_options::options_description& options);
 [[nodiscard]] std::expected<Engine, std::string> read_engine(
     const boost::program_options::variables_map& values);
-
-/// "ADDRESS:PORT", "[IPV6]:PORT", "NAME:PORT", which is resolved, or "unix:/path". The error is a sentence.
-[[nodiscard]] std::expected<SocketAddress, std::string> parse_target(std::string_view text);
-
-/// "hex:0a0b", "@FILE", or text with the escapes \r \n \t \\ \xHH.
-[[nodiscard]] std::expected<std::vector<std::uint8_t>, std::string> parse_raw_bytes(std::string_view text);
 
 }  // namespace portshare

@@ -54,7 +54,8 @@ class PingPongLoad::Player final : public Client {
 
   void failed(ErrorKind kind) override {
     statistics().count_error(kind);
-    if (!is_playing_) ++load_.started_;  // so that a server that takes no connection uses the count up, too
+    if (!is_playing_)
+      load_.starts_.forfeit();  // so that a server that takes no connection uses the count up, too
     std::erase(load_.waiting_, this);
   }
 
@@ -83,9 +84,7 @@ class PingPongLoad::Player final : public Client {
 };
 
 PingPongLoad::PingPongLoad(LoadContext& context)
-    : context_(context),
-      message_(context.settings.message_size, std::uint8_t{'x'}),
-      count_(context.share_of(context.settings.count)) {
+    : context_(context), message_(context.settings.message_size, std::uint8_t{'x'}), starts_(context) {
   const unsigned connections = context.share_of(context.settings.connections);
   for (unsigned i = 0; i < connections; ++i) clients_.push_back(std::make_unique<Player>(*this));
   for (const auto& client : clients_) closed_.push_back(client.get());
@@ -99,13 +98,7 @@ void PingPongLoad::prepare() {
 }
 
 void PingPongLoad::go(nanoseconds start) {
-  is_running_ = true;
-  const LoadSettings& settings = context_.settings;
-  if (settings.is_open_loop()) {
-    schedule_.emplace(settings.rate, settings.arrivals, context_.thread, settings.threads, settings.seed,
-                      start);
-    pacer_.emplace(*schedule_, context_.loop.backend());
-  }
+  starts_.begin(start);
   start_what_is_due();
 }
 
@@ -122,44 +115,30 @@ void PingPongLoad::open_closed_ones() {
 }
 
 void PingPongLoad::start_what_is_due() {
-  if (waiting_.empty() || !may_start()) return;
+  if (waiting_.empty()) return;
   const nanoseconds now = clock_now();
-  while (!waiting_.empty() && may_start()) {
-    nanoseconds start = now;
-    if (schedule_) {
-      start = schedule_->next();
-      if (start > now) return;
-      context_.statistics.start_delay.record(as_count(now - start));
-      schedule_->advance();
-    }
+  while (!waiting_.empty()) {
+    const auto start = starts_.take(now);
+    if (!start) return;
     Player* client = waiting_.back();
     waiting_.pop_back();
-    ++started_;
-    client->play(start);
+    client->play(*start);
   }
 }
 
 bool PingPongLoad::is_complete() const {
-  return context_.settings.count != 0 && started_ >= count_ && under_way_ == 0;
+  return starts_.are_all_taken() && under_way_ == 0;
 }
 
 void PingPongLoad::stop() {
-  is_running_ = false;
   is_stopping_ = true;
-  pacer_.reset();
+  starts_.end();
   waiting_.clear();
   for (const auto& client : clients_) client->abandon();
 }
 
 bool PingPongLoad::is_quiet() const {
   return std::ranges::all_of(clients_, [](const auto& client) { return client->is_idle(); });
-}
-
-std::uint64_t PingPongLoad::overdue(nanoseconds now) const {
-  if (!schedule_ || !may_start()) return 0;
-  std::uint64_t count = 0;
-  for (Schedule schedule = *schedule_; schedule.next() <= now; schedule.advance()) ++count;
-  return count;
 }
 
 }  // namespace portshare

@@ -3,13 +3,11 @@
 
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <vector>
 
 #include "bench/client.h"
 #include "bench/load.h"
-#include "bench/pacer.h"
-#include "bench/schedule.h"
+#include "bench/starts.h"
 
 namespace portshare {
 
@@ -29,29 +27,22 @@ class PingPongLoad final : public Load {
   [[nodiscard]] bool is_complete() const override;
   void stop() override;
   [[nodiscard]] bool is_quiet() const override;
-  [[nodiscard]] std::uint64_t overdue(nanoseconds now) const override;
+  [[nodiscard]] std::uint64_t overdue(nanoseconds now) const override { return starts_.overdue(now); }
 
  private:
   class Player;
 
   void open_closed_ones();
   void start_what_is_due();
-  [[nodiscard]] bool may_start() const {
-    return is_running_ && (context_.settings.count == 0 || started_ < count_);
-  }
 
   LoadContext& context_;
   std::vector<std::uint8_t> message_;
   std::vector<std::unique_ptr<Player>> clients_;
   std::vector<Player*> closed_;
   std::vector<Player*> waiting_;  // established, without a message
-  std::optional<Schedule> schedule_;
-  std::optional<Pacer> pacer_;
-  std::uint64_t count_;  // our share of LoadSettings::count
-  std::uint64_t started_ = 0;
+  Starts starts_;
   std::uint64_t under_way_ = 0;
   std::size_t ready_ = 0;  // established once, or failed
-  bool is_running_ = false;
   bool is_stopping_ = false;
 };
 

@@ -115,8 +115,9 @@ struct Scale {
 /// 1, 2 and 5 times the powers of ten.
 std::vector<double> marks_between(double least, double most) {
   std::vector<double> marks;
-  for (double decade = std::pow(10, std::floor(std::log10(least))); decade <= most; decade *= 10)
-    for (const double factor : {1.0, 2.0, 5.0}) marks.push_back(decade * factor);
+  const int last = static_cast<int>(std::floor(std::log10(most)));
+  for (int power = static_cast<int>(std::floor(std::log10(least))); power <= last; ++power)
+    for (const double factor : {1.0, 2.0, 5.0}) marks.push_back(std::pow(10, power) * factor);
   return marks;
 }
 

@@ -10,7 +10,9 @@
 
 #include "bench/load_command.h"
 #include "bench/load_options.h"
+#include "bench/output.h"
 #include "bench/quantities.h"
+#include "bench/targets.h"
 #include "bench/test_server.h"
 #include "command_line/command_line.h"
 #include "core/suggestion.h"
@@ -101,9 +103,13 @@ int serve_command(std::span<const std::string> arguments) {
     fmt::print(stderr, "{}: {}\n", bench_program, server.error());
     return exit_code::failed;
   }
+  std::string lines;
   for (const SocketAddress& address : (*server)->addresses())
-    fmt::print("listening on {}\n", address.to_string());
-  std::fflush(stdout);
+    lines += fmt::format("listening on {}\n", address.to_string());
+  if (const auto written = write_text("-", lines); !written) {
+    fmt::print(stderr, "{}: {}\n", bench_program, written.error());
+    return exit_code::failed;
+  }
   while (wait_for_signal() != Signal::terminate) continue;
   return exit_code::fine;
 }

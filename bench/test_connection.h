@@ -28,7 +28,7 @@ class TestConnectionOwner {
 
  protected:
   TestConnectionOwner() = default;
-  ~TestConnectionOwner() = default;
+  virtual ~TestConnectionOwner() = default;
 };
 
 /// Belongs to its loop's thread.

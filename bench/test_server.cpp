@@ -20,7 +20,7 @@ class TestServer::Thread final : public TestConnectionOwner {
       : settings_(settings), listeners_(listeners), replies_(make_test_replies(settings)) {
     thread_ = std::thread([this] { run(); });
   }
-  ~Thread() {
+  ~Thread() override {
     if (loop_) {
       loop_->post([this] { stop(); });
       posted_stop_ = true;
