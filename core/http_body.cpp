@@ -1,6 +1,7 @@
 #include "core/http_body.h"
 
 #include <algorithm>
+#include <cassert>
 #include <limits>
 #include <optional>
 #include <string_view>
@@ -154,6 +155,17 @@ std::size_t HttpBody::find_line(std::string_view rest, std::size_t max_length) {
 std::size_t HttpBody::fail() {
   stage_ = Stage::malformed;
   return 0;
+}
+
+std::uint64_t HttpBody::unseen_allowance() const {
+  if (stage_ == Stage::until_close) return UINT64_MAX;
+  const bool is_counted = stage_ == Stage::counted || stage_ == Stage::chunk_data;
+  return is_counted && remaining_ > 0 ? remaining_ - 1 : 0;
+}
+
+void HttpBody::pass_unseen(std::uint64_t count) {
+  assert(count <= unseen_allowance());
+  if (stage_ != Stage::until_close) remaining_ -= count;
 }
 
 }  // namespace portshare

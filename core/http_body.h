@@ -63,6 +63,11 @@ class HttpBody {
   /// Whether the stream may close here; false: a body that closes now was cut off.
   [[nodiscard]] bool may_close() const { return is_complete() || stage_ == Stage::until_close; }
 
+  /// So many of the next bytes are the body's, whatever they are, and do not complete it.
+  [[nodiscard]] std::uint64_t unseen_allowance() const;
+  /// Counts `count` of them, without having seen them.
+  void pass_unseen(std::uint64_t count);
+
  private:
   enum class Stage : std::uint8_t {
     counted,

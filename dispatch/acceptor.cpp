@@ -38,7 +38,7 @@ void Acceptor::completed(Op& op) {
   } else if (op.status != Status::cancelled) {
     worker_.accept_failed(listener_, op.status, op.system_error);
   }
-  if (accepting_ && op.is_idle()) worker_.loop().accept(op, socket_);
+  if (accepting_ && op.is_idle() && worker_.may_accept()) worker_.loop().accept(op, socket_);
   if (!accepting_) worker_.acceptor_quiet();
 }
 

@@ -16,7 +16,7 @@ class Worker;
 /// socket is borrowed.
 class Acceptor {
  public:
-  static constexpr std::size_t most_accepts = 16;
+  static constexpr std::size_t most_accepts = 4;
 
   /// `accepts`: how many to keep in flight, 1 to `most_accepts`; as many connections may still come after
   /// stop().

@@ -15,6 +15,7 @@
 #include "platform/cpu.h"
 #include "platform/descriptor_limit.h"
 #include "platform/listening_socket.h"
+#include "platform/pipe_pool.h"
 #include "platform/resolver.h"
 
 namespace portshare {
@@ -119,9 +120,9 @@ std::expected<void, std::string> Dispatcher::check_loops() {
 }
 
 std::size_t Dispatcher::sessions_per_worker(std::size_t workers) const {
-  // What is not a session: the engines' own descriptors, logs and listening sockets. The rest is two for each
-  // session, the client's socket and the server's.
-  const std::size_t others = 16 + 4 * workers + sockets_.size();
+  // What is not a session: the engines' own descriptors with their pipes, logs and listening sockets. The
+  // rest is two for each session, the client's socket and the server's.
+  const std::size_t others = 16 + (4 + 2 * PipePool::most_pipes) * workers + sockets_.size();
   const std::size_t reserved = std::min(others, descriptor_limit_ / 2);
   return std::max<std::size_t>((descriptor_limit_ - reserved) / 2 / workers, 1);
 }
@@ -134,6 +135,7 @@ std::expected<void, std::string> Dispatcher::start_workers() {
     access_log_ = std::move(*log);
   }
   const std::size_t max_sessions = sessions_per_worker(workers);
+  accept_counts_.emplace(workers);
   std::vector<std::future<std::string>> outcomes;  // of the start: an error, or nothing
   accepting_workers_ = running_workers_ = workers;
   std::string error;
@@ -182,6 +184,7 @@ void Dispatcher::run_worker(WorkerThread& self, std::uint32_t index, std::size_t
   options.index = index;
   options.max_sessions = max_sessions;
   options.admission = &admission_;
+  options.accept_counts = &*accept_counts_;
   if (access_log_) {
     options.access_log = &access_log_->ring(index);
     options.notify_log = [this] { access_log_->notify(); };

@@ -9,6 +9,7 @@
 #include <future>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -76,6 +77,7 @@ class Dispatcher {
   std::size_t descriptor_limit_ = 0;
   std::unique_ptr<AccessLog> access_log_;
   Admission admission_;
+  std::optional<AcceptCounts> accept_counts_;
   std::vector<ListeningSocket> sockets_;
   std::vector<SocketAddress> bound_addresses_;
   std::vector<std::unique_ptr<WorkerThread>> threads_;

@@ -20,6 +20,10 @@ class HttpRequestFilter final : public RelayFilter {
   explicit HttpRequestFilter(std::size_t head_limit) : head_limit_(head_limit) {}
 
   Result inspect(ByteView bytes) override;
+  [[nodiscard]] std::uint64_t unseen_allowance() const override {
+    return stage_ == Stage::body ? body_.unseen_allowance() : 0;
+  }
+  void pass_unseen(std::uint64_t count) override { body_.pass_unseen(count); }
 
   /// A request whose head is at the front of the pending bytes. Until forward() is called, inspect() pauses.
   [[nodiscard]] bool has_head() const { return stage_ == Stage::head_read; }
@@ -57,6 +61,10 @@ class HttpRequestFilter final : public RelayFilter {
 class HttpResponseFilter final : public RelayFilter {
  public:
   Result inspect(ByteView bytes) override;
+  [[nodiscard]] std::uint64_t unseen_allowance() const override {
+    return stage_ == Stage::body ? body_.unseen_allowance() : 0;
+  }
+  void pass_unseen(std::uint64_t count) override { body_.pass_unseen(count); }
 
   /// A request is on its way whose response is to be expected.
   void expect(const HttpResponseContext& context);

@@ -1,5 +1,6 @@
 #include "dispatch/relay.h"
 
+#include <algorithm>
 #include <cassert>
 #include <utility>
 
@@ -24,13 +25,30 @@ RelayDirection::Progress RelayDirection::resume(Loop& loop) {
   // What was injected may still be on its way.
   if (!has_unsent() && !pending_.empty()) return pass_on(loop);
   if (!has_unsent() && source_ended_) return Progress::source_ended;
-  if (pending_.empty() && !source_ended_ && receive_.is_idle()) loop.receive(receive_, source_);
+  if (pending_.empty() && !source_ended_ && receive_.is_idle()) receive(loop);
   return Progress::running;
 }
 
 void RelayDirection::read_ahead(Loop& loop) {
   assert(paused_);
-  if (pending_.empty() && !source_ended_ && receive_.is_idle()) loop.receive(receive_, source_);
+  if (pending_.empty() && !source_ended_ && receive_.is_idle()) receive(loop);
+}
+
+void RelayDirection::receive(Loop& loop) {
+  // Bytes that a filter has kept have to stay in front.
+  const std::uint64_t unseen = !filter_ ? most_bulk : kept_.empty() ? filter_->unseen_allowance() : 0;
+  if (full_receives_ * BufferPool::buffer_size < least_bulk || unseen < least_bulk || paused_)
+    return loop.receive(receive_, source_);
+  loop.receive_bulk(receive_, source_,
+                    static_cast<std::uint32_t>(std::min<std::uint64_t>(unseen, most_bulk)));
+}
+
+/// Whether the stream is one of which much comes at a time shows in how well it fills the buffers.
+void RelayDirection::judge_volume() {
+  if (receive_.count < BufferPool::buffer_size)
+    full_receives_ = 0;
+  else if (full_receives_ * BufferPool::buffer_size < least_bulk)
+    ++full_receives_;
 }
 
 RelayDirection::Progress RelayDirection::received(Loop& loop) {
@@ -40,6 +58,8 @@ RelayDirection::Progress RelayDirection::received(Loop& loop) {
   }
   source_ended_ = receive_.count == 0 || receive_.is_last();
   if (receive_.count == 0) return has_unsent() ? Progress::running : Progress::source_ended;
+  judge_volume();
+  if (pipe_ = receive_.take_pipe(); pipe_ != Pipe::none) return pass_on_pipe(loop);
   if (kept_.empty()) {
     pending_ = receive_.received();
     buffer_ = receive_.take_buffer();
@@ -50,6 +70,15 @@ RelayDirection::Progress RelayDirection::received(Loop& loop) {
     pending_ = kept_;
   }
   return paused_ || has_unsent() ? Progress::running : pass_on(loop);
+}
+
+RelayDirection::Progress RelayDirection::pass_on_pipe(Loop& loop) {
+  assert(!has_unsent() && pending_.empty());
+  piped_ = receive_.count;
+  if (filter_) filter_->pass_unseen(piped_);
+  then_ = RelayFilter::Action::go_on;
+  loop.send_from(send_, sink_, pipe_, piped_);
+  return Progress::running;
 }
 
 RelayDirection::Progress RelayDirection::pass_on(Loop& loop) {
@@ -94,7 +123,7 @@ RelayDirection::Progress RelayDirection::proceed(Loop& loop) {
       return Progress::malformed;
   }
   if (source_ended_) return Progress::source_ended;
-  if (receive_.is_idle()) loop.receive(receive_, source_);
+  if (receive_.is_idle()) receive(loop);
   return Progress::running;
 }
 
@@ -108,6 +137,14 @@ void RelayDirection::inject(Loop& loop, Socket sink, ByteView bytes) {
 }
 
 bool RelayDirection::finish_sending(Loop& loop) {
+  if (pipe_ != Pipe::none) {
+    piped_ -= send_.count;
+    if (piped_ > 0)
+      loop.send_from(send_, sink_, pipe_, piped_);
+    else
+      loop.backend().release_pipe(std::exchange(pipe_, Pipe::none), true);
+    return piped_ == 0;
+  }
   take_off_sent();
   if (has_unsent()) loop.send(send_, sink_, unsent_);
   return !has_unsent();
@@ -157,6 +194,10 @@ void RelayDirection::release(Loop& loop) {
   unsent_ = pending_ = {};
   kept_ = {};
   give_buffer_back(loop);
+  if (pipe_ != Pipe::none) {
+    loop.backend().release_pipe(std::exchange(pipe_, Pipe::none), piped_ == 0);
+    piped_ = 0;
+  }
 }
 
 }  // namespace portshare

@@ -38,11 +38,20 @@ class RelayFilter {
   /// `bytes`: what was received and has not been counted yet, at least one byte; uncounted bytes are shown
   /// again.
   virtual Result inspect(ByteView bytes) = 0;
+
+  /// So many of the next bytes may go on without being shown to inspect(), as things are now.
+  [[nodiscard]] virtual std::uint64_t unseen_allowance() const { return 0; }
+  /// `count` of them did.
+  virtual void pass_unseen([[maybe_unused]] std::uint64_t count) {}
 };
 
 /// One direction of a relayed connection. It receives, sends all of that, and only then receives again, so a
 /// peer which does not read stops the other one from sending, and nothing is buffered beyond one buffer and
 /// what a filter holds back. An end of the stream is passed on once everything before it has been sent.
+///
+/// A stream of which much comes at a time, and of which the filter need not see all, takes another way:
+/// through a pipe in the kernel, in larger pieces that are never copied. Then it is a pipe's content that is
+/// under way.
 ///
 /// The ops belong to the session, which calls received() and sent() from their callbacks.
 class RelayDirection {
@@ -85,7 +94,7 @@ class RelayDirection {
   /// nothing is left.
   bool finish_sending(Loop& loop);
 
-  [[nodiscard]] bool has_unsent() const { return !unsent_.empty(); }
+  [[nodiscard]] bool has_unsent() const { return !unsent_.empty() || piped_ > 0; }
   [[nodiscard]] bool has_ended() const { return ended_; }
   /// Or failed.
   [[nodiscard]] bool source_has_ended() const { return source_ended_; }
@@ -103,6 +112,13 @@ class RelayDirection {
   void reset(Loop& loop);
 
  private:
+  /// A pipe is worth its calls from here on.
+  static constexpr std::uint64_t least_bulk = std::uint64_t{64} * 1024;
+  static constexpr std::uint32_t most_bulk = std::uint32_t{1} << 30;
+
+  void receive(Loop& loop);
+  void judge_volume();
+  Progress pass_on_pipe(Loop& loop);
   Progress pass_on(Loop& loop);
   Progress proceed(Loop& loop);
   void take_off_sent();
@@ -118,6 +134,9 @@ class RelayDirection {
   ByteView pending_;  // in buffer_, in kept_ or in the memory of whoever gave it
   ByteView unsent_;   // the front of pending_, or what replaces it
   bool is_replacement_ = false;
+  Pipe pipe_ = Pipe::none;
+  std::uint32_t piped_ = 0;          // bytes in pipe_
+  std::uint32_t full_receives_ = 0;  // in a row
   std::vector<std::uint8_t> kept_;
   RelayFilter::Action then_ = RelayFilter::Action::go_on;  // when unsent_ has been sent
   bool paused_ = true;

@@ -65,11 +65,11 @@ void Session::client_received(Op& op) {
     case State::lingering:
       lingering_bytes_ += op.count;
       client_ended_ = client_ended_ || !op.succeeded() || op.count == 0 || lingering_bytes_ > lingering_limit;
-      if (std::uint8_t* unread = op.take_buffer()) loop().buffers().release(unread);
+      discard(op);
       if (state_ == State::lingering) linger();
       return;
     case State::terminating:
-      if (std::uint8_t* unread = op.take_buffer()) loop().buffers().release(unread);
+      discard(op);
       return close_when_quiet();
     case State::closing:
       std::abort();
@@ -99,7 +99,7 @@ void Session::client_sent(Op& op) {
 
 void Session::server_received(Op& op) {
   if (state_ == State::relaying) return relayed(downstream_, received_by(downstream_, op));
-  if (std::uint8_t* unread = op.take_buffer()) loop().buffers().release(unread);
+  discard(op);
   switch (state_) {
     case State::announcing:
       return connect_next();  // the server that failed is closed
@@ -119,6 +119,12 @@ void Session::server_received(Op& op) {
     case State::relaying:
       std::abort();
   }
+}
+
+/// What nobody wants any more.
+void Session::discard(Op& received) {
+  if (std::uint8_t* buffer = received.take_buffer()) loop().buffers().release(buffer);
+  if (const Pipe pipe = received.take_pipe(); pipe != Pipe::none) loop().backend().release_pipe(pipe, false);
 }
 
 void Session::server_sent(Op& op) {
@@ -425,7 +431,11 @@ void Session::close_when_quiet() {
   if (exchange_) worker_.exchanges().release(std::exchange(exchange_, nullptr));
   if (http2_) worker_.http2_exchanges().release(std::exchange(http2_, nullptr));
   place_ = {};  // before the client can know: it may come again at once
-  if (server_ != Socket::none) loop().close(server_receive_, server_, server_close_mode_);
+  if (server_ != Socket::none) {
+    const bool is_at_end = downstream_.source_has_ended() && server_receive_.succeeded() &&
+                           server_close_mode_ == CloseMode::orderly;
+    loop().close(server_receive_, server_, is_at_end ? CloseMode::after_end : server_close_mode_);
+  }
   loop().close(client_receive_, client_, close_mode_);
 }
 

@@ -28,7 +28,11 @@ void Session::start() {
 void Session::begin() {
   state_ = State::first_flight;
   if (!admit()) return;
-  if (!listener().reads_first_flight()) return route();
+  if (!listener().reads_first_flight()) {
+    if (!first_bytes_.empty()) return route();
+    // Nobody waits for a byte here, but one that has come can go with the connect.
+    return loop().receive_now(client_receive_, client_);
+  }
   watch_first_flight();
   if (!first_bytes_.empty()) return recognise(first_flight_ ? ByteView() : first_bytes_);
   loop().receive(client_receive_, client_);
@@ -52,11 +56,13 @@ void Session::watch_rest_of_first_flight() {
 }
 
 void Session::read_first_flight(Op& op) {
+  if (op.status == Status::nothing_yet) return route();
   if (!op.succeeded()) {
     // Cancelled means that the time is over and the silent backend waits for this client.
     if (goes_to_silent_ && op.status == Status::cancelled) return go_to_silent_backend();
     return first_receive_failed(op.status);
   }
+  if (op.count == 0 && !listener().reads_first_flight()) return route();  // the relay will see the end again
   if (op.count == 0) {
     client_ended_ = true;
     if (!first_flight_) return terminate(Outcome::ok, CloseMode::orderly);
@@ -65,6 +71,7 @@ void Session::read_first_flight(Op& op) {
   first_bytes_ = op.received();
   first_buffer_ = op.take_buffer();
   if (goes_to_silent_) return go_to_silent_backend();  // it spoke just too late
+  if (!listener().reads_first_flight()) return route();
   recognise(first_bytes_);
 }
 

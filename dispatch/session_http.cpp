@@ -82,7 +82,8 @@ void Session::exchange_done() {
   bytes_out_ = 0;
   started_at_ = loop().now();
   first_flight_time_ = connect_time_ = microseconds{-1};
-  name_.clear();
+  names_.clear();
+  name_length_ = 0;
   route_line_ = AccessRecord::none;
   exchange_->last_backend = std::exchange(backend_, AccessRecord::none);
   exchange_->last_server = std::exchange(server_index_, AccessRecord::none);
@@ -126,8 +127,10 @@ void Session::next_request() {
 
 void Session::switch_server() {
   if (!server_receive_.is_idle()) return;
+  const bool is_at_end = downstream_.source_has_ended() && server_receive_.succeeded();
+  const CloseMode mode = is_at_end ? CloseMode::after_end : CloseMode::orderly;
   downstream_.reset(loop());
-  loop().close(server_receive_, std::exchange(server_, Socket::none), CloseMode::orderly);
+  loop().close(server_receive_, std::exchange(server_, Socket::none), mode);
 }
 
 void Session::client_ended() {

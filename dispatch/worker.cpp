@@ -32,6 +32,8 @@ Worker::Worker(Loop& loop, const Config& config, const ServerPool& servers,
       servers_(servers),
       options_(std::move(options)),
       round_robin_(servers, options_.index),
+      balance_(options_.accept_counts, options_.index),
+      rest_timer_([](void* worker) { static_cast<Worker*>(worker)->rest_over(); }, this),
       resume_timer_([](void* worker) { static_cast<Worker*>(worker)->resume_accepting(); }, this) {
   assert(options_.admission || std::ranges::none_of(config.listeners, &ListenerConfig::has_limits));
   const bool announces = std::ranges::any_of(config.backends, [](const BackendConfig& backend) {
@@ -56,13 +58,29 @@ Worker::Worker(Loop& loop, const Config& config, const ServerPool& servers,
 Worker::~Worker() {
   assert(session_count() == 0);
   loop_.cancel(resume_timer_);
+  loop_.cancel(rest_timer_);
 }
 
 void Worker::start() {
+  start_acceptors();
+}
+
+void Worker::start_acceptors() {
   for (const auto& acceptor : acceptors_) acceptor->start();
 }
 
+bool Worker::may_accept() {
+  if (balance_.may_accept(loop_.now())) return true;
+  if (!rest_timer_.is_armed()) loop_.arm(rest_timer_, AcceptBalance::rest);
+  return false;
+}
+
+void Worker::rest_over() {
+  if (!paused_ && !draining_ && may_accept()) start_acceptors();
+}
+
 void Worker::accepted(std::uint32_t listener, Socket client) {
+  balance_.accepted();
   Session* session = sessions_.make(*this, listener, client);
   session->next = first_session_;
   if (first_session_) first_session_->previous = session;
@@ -115,7 +133,7 @@ void Worker::resume_accepting() {
   paused_ = false;
   loop_.cancel(resume_timer_);
   spdlog::info("worker {}: accepting is resumed at {} connections", options_.index, session_count());
-  for (const auto& acceptor : acceptors_) acceptor->start();
+  start_acceptors();
 }
 
 void Worker::drain(std::function<void()> stopped_accepting, std::function<void()> drained) {
@@ -124,6 +142,7 @@ void Worker::drain(std::function<void()> stopped_accepting, std::function<void()
   stopped_accepting_ = std::move(stopped_accepting);
   drained_ = std::move(drained);
   loop_.cancel(resume_timer_);
+  loop_.cancel(rest_timer_);
   for (const auto& acceptor : acceptors_) acceptor->stop();
   for (Session* session = first_session_; session;) std::exchange(session, session->next)->drain();
   check_drained();

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/pool.h"
+#include "dispatch/accept_balance.h"
 #include "dispatch/acceptor.h"
 #include "dispatch/access_log.h"
 #include "dispatch/admission.h"
@@ -33,9 +34,10 @@ struct WorkerOptions {
   std::uint32_t index = 0;  ///< among the workers
   std::size_t max_sessions =
       SIZE_MAX;  ///< accepting pauses there, so that descriptors are left for the servers' side
-  AccessLogRing* access_log = nullptr;  ///< null: no access log
-  std::function<void()> notify_log;     ///< called after a record was pushed; may be empty
-  Admission* admission = nullptr;       ///< shared with the other workers; null: no listener has a limit
+  AccessLogRing* access_log = nullptr;    ///< null: no access log
+  std::function<void()> notify_log;       ///< called after a record was pushed; may be empty
+  AcceptCounts* accept_counts = nullptr;  ///< shared with the other workers; null: there are none
+  Admission* admission = nullptr;         ///< shared with the other workers; null: no listener has a limit
 };
 
 /// Everything here belongs to the thread that runs the loop. Config, servers and loop must outlive the
@@ -63,6 +65,9 @@ class Worker {
   void accepted(std::uint32_t listener, Socket client);
   void accept_failed(std::uint32_t listener, Status status, std::int32_t system_error);
   void acceptor_quiet();
+  /// False: the others have taken less, and are to have the next ones. The worker will start() the acceptors
+  /// again.
+  [[nodiscard]] bool may_accept();
 
   // For sessions.
   [[nodiscard]] Loop& loop() { return loop_; }
@@ -94,6 +99,8 @@ class Worker {
   void finished(Session& session);
 
  private:
+  void rest_over();
+  void start_acceptors();
   void pause_accepting();
   void resume_accepting();
   void check_drained();
@@ -115,6 +122,8 @@ class Worker {
   Pool<Announcement> announcements_;
   Pool<H2Exchange> http2_exchanges_;
   Session* first_session_ = nullptr;
+  AcceptBalance balance_;
+  Timer rest_timer_;
   Timer resume_timer_;
   std::size_t pause_at_;  // sessions; the accepts in flight at that moment fill max_sessions at most
   const Server* loop_server_ = nullptr;

@@ -25,6 +25,9 @@ namespace portshare {
 /// hand. Lack of a
 ///   pool buffer ends it with `no_resources`. Count 0 with `ok` is the end of the stream, and again for every
 ///   later receive. `last` is set only if the stream has ended behind these bytes.
+/// - receive_now: likewise, but it ends with `nothing_yet` where it would wait.
+/// - bulk receive: likewise, with the bytes in a pipe or a buffer, as it suits the engine; no pipe waits
+/// either.
 /// - send: some of the bytes, at least one. Never raises a signal. With `ends_stream`, and all of the bytes
 ///   taken, it shuts the sending side down, too, and sets `last`; should that fail, the send has failed.
 /// - shutdown: ends the sending side, after everything sent before.
@@ -58,6 +61,9 @@ class Backend {
   /// The address that the client connected to, and the client's own; none for a unix socket.
   [[nodiscard]] virtual std::optional<IpEndpoint> local_endpoint(Socket socket) = 0;
   [[nodiscard]] virtual std::optional<IpEndpoint> peer_endpoint(Socket socket) = 0;
+
+  /// Takes back a pipe that a receive has brought. `is_empty`: else what is in it is thrown away.
+  virtual void release_pipe(Pipe pipe, bool is_empty) = 0;
 
   /// A clock that never goes back; its zero means nothing.
   [[nodiscard]] virtual std::chrono::microseconds now() = 0;

@@ -162,6 +162,7 @@ void EpollBackend::submit_receive(Op& op, OpQueue& done) {
   Descriptor& descriptor = descriptor_of(op.socket);
   assert(!descriptor.reader);
   if (descriptor.may_have_input && try_receive(op, descriptor, done)) return;
+  if (op.only_now) return finish(op, Status::nothing_yet, done);
   // Registering reports what has come in the meantime.
   if (watch(op.socket, descriptor, input_events | EPOLLET))
     descriptor.reader = &op;
@@ -180,9 +181,13 @@ void EpollBackend::submit_send(Op& op, OpQueue& done) {
 }
 
 void EpollBackend::close(Op& op, OpQueue& done) {
+  const bool is_registered = descriptor_of(op.socket).interest != 0;
   reset(op.socket);
   if (op.close_mode == CloseMode::reset) abort_on_close(op.socket);
-  ::close(std::to_underlying(op.socket));
+  if (!keep_socket(op))
+    ::close(std::to_underlying(op.socket));
+  else if (is_registered)
+    ::epoll_ctl(epoll_, EPOLL_CTL_DEL, std::to_underlying(op.socket), nullptr);
   finish(op, Status::ok, done);
 }
 
@@ -275,17 +280,24 @@ bool EpollBackend::try_accept(Op& op, OpQueue& done) {
 }
 
 bool EpollBackend::try_receive(Op& op, Descriptor& descriptor, OpQueue& done) {
+  if (op.is_bulk) {
+    const Attempt attempt = try_receive_bulk(op, done);
+    if (attempt == Attempt::waits) descriptor.may_have_input = false;
+    if (attempt != Attempt::no_pipe) return attempt == Attempt::over;
+  }
   std::uint8_t* buffer = buffers().acquire();
   if (!buffer) {
     descriptor.may_have_input = finish_without_buffer(op, done);
     return descriptor.may_have_input;
   }
-  const auto got = ::recv(std::to_underlying(op.socket), buffer, BufferPool::buffer_size, MSG_DONTWAIT);
+  const std::size_t room =
+      op.is_bulk ? std::min<std::size_t>(op.length, BufferPool::buffer_size) : BufferPool::buffer_size;
+  const auto got = ::recv(std::to_underlying(op.socket), buffer, room, MSG_DONTWAIT);
   if (got > 0) {
     op.buffer = buffer;
     op.count = static_cast<std::uint32_t>(got);
     // Less than was asked for means that there was no more, and the next bytes make an event.
-    if (op.count < BufferPool::buffer_size) {
+    if (op.count < room) {
       // Except before an urgent byte, where the system stops as well.
       op.last = descriptor.stream_ended && is_at_end(op.socket);
       if (!descriptor.ended) descriptor.may_have_input = false;
@@ -304,6 +316,7 @@ bool EpollBackend::try_receive(Op& op, Descriptor& descriptor, OpQueue& done) {
 }
 
 bool EpollBackend::try_send(Op& op, OpQueue& done) {
+  if (op.pipe != Pipe::none) return try_send_from_pipe(pipes(), op, done);
   const auto sent = ::send(std::to_underlying(op.socket), op.data, op.length, send_flags(op) | MSG_DONTWAIT);
   if (sent < 0 && errno == EAGAIN) return false;
   finish_send(op, sent < 0 ? -errno : sent, done);

@@ -8,6 +8,8 @@ std::string_view to_string(Status status) {
       return "ok";
     case Status::cancelled:
       return "cancelled";
+    case Status::nothing_yet:
+      return "nothing has come yet";
     case Status::refused:
       return "connection refused";
     case Status::unreachable:

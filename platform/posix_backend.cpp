@@ -1,5 +1,6 @@
 #include "platform/posix_backend.h"
 
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/eventfd.h>
@@ -74,16 +75,19 @@ void PosixBackend::settle(Op& op, int error, OpQueue& done) {
 
 bool PosixBackend::open_socket(Op& op, OpQueue& done) {
   const auto& ip = op.address->ip;
-  const int family = !ip ? AF_UNIX : ip->address.is_v4() ? AF_INET : AF_INET6;
-  const int descriptor = ::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  int descriptor = ip ? spare_sockets_.take(ip->address.is_v4()) : -1;
   if (descriptor < 0) {
-    settle(op, errno, done);
-    return false;
-  }
-  if (ip) {
+    const int family = !ip ? AF_UNIX : ip->address.is_v4() ? AF_INET : AF_INET6;
+    descriptor = ::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (descriptor < 0) {
+      settle(op, errno, done);
+      return false;
+    }
     // A relay passes on what it gets when it gets it; waiting for more is for the two ends to decide.
     const int on = 1;
-    ::setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    if (ip) ::setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+  }
+  if (ip) {
     // The acknowledgement that ends the handshake waits for the bytes that are about to be sent.
     const int off = 0;
     if (op.data_follows) ::setsockopt(descriptor, IPPROTO_TCP, TCP_QUICKACK, &off, sizeof(off));
@@ -104,7 +108,10 @@ bool PosixBackend::try_connect(Op& op, OpQueue& done) {
   int result = ::connect(descriptor, address, length);
   // Over the loopback the handshake has ended within that call, and asking once more is cheaper than waiting
   // to be told.
-  if (result != 0 && errno == EINPROGRESS) result = ::connect(descriptor, address, length);
+  if (result != 0 && errno == EINPROGRESS) {
+    result = ::connect(descriptor, address, length);
+    if (result == 0) spare_sockets_.connected_at_once(op.socket, op.address->ip->address.is_v4());
+  }
   if (result != 0 && errno == EALREADY) return false;
   finish_connect(op, result == 0 || errno == EISCONN ? 0 : errno, done);
   return true;
@@ -154,6 +161,31 @@ bool PosixBackend::cancel_unix_connect(Op& op, OpQueue& done) {
   return true;
 }
 
+PosixBackend::Attempt PosixBackend::try_receive_bulk(Op& op, OpQueue& done) {
+  const Pipe pipe = pipes_.acquire();
+  if (pipe == Pipe::none) return Attempt::no_pipe;
+  const auto moved = ::splice(std::to_underlying(op.socket), nullptr, pipes_.write_end(pipe), nullptr,
+                              op.length, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+  const int error = moved < 0 ? errno : 0;
+  if (moved > 0) {
+    op.pipe = pipe;
+    op.count = static_cast<std::uint32_t>(moved);
+  } else {
+    pipes_.release(pipe, true);
+    if (error == EAGAIN) return Attempt::waits;
+  }
+  settle(op, error, done);
+  return Attempt::over;
+}
+
+bool PosixBackend::try_send_from_pipe(const PipePool& pipes, Op& op, OpQueue& done) {
+  const auto moved = ::splice(pipes.read_end(op.pipe), nullptr, std::to_underlying(op.socket), nullptr,
+                              op.length, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+  if (moved < 0 && errno == EAGAIN) return false;
+  finish_send(op, moved < 0 ? -errno : moved, done);
+  return true;
+}
+
 bool PosixBackend::is_at_end(Socket socket) {
   std::uint8_t byte = 0;
   return ::recv(std::to_underlying(socket), &byte, sizeof(byte), MSG_PEEK | MSG_DONTWAIT) == 0;
@@ -183,6 +215,10 @@ bool PosixBackend::finish_without_buffer(Op& op, OpQueue& done) {
   else
     settle(op, got < 0 ? errno : 0, done);
   return true;
+}
+
+bool PosixBackend::keep_socket(const Op& op) {
+  return op.close_mode == CloseMode::after_end && spare_sockets_.keep(op.socket);
 }
 
 void PosixBackend::abort_on_close(Socket socket) {

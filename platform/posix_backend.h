@@ -1,9 +1,8 @@
 // What the engines of Linux have in common.
 #pragma once
 
-#include <vector>
-
 #include "platform/backend.h"
+#include "platform/spare_sockets.h"
 
 namespace portshare {
 
@@ -16,6 +15,7 @@ class PosixBackend : public Backend {
   [[nodiscard]] std::optional<IpEndpoint> local_endpoint(Socket socket) final;
   [[nodiscard]] std::optional<IpEndpoint> peer_endpoint(Socket socket) final;
   [[nodiscard]] std::chrono::microseconds now() final;
+  void release_pipe(Pipe pipe, bool is_empty) final { pipes_.release(pipe, is_empty); }
 
  protected:
   /// Opens the descriptor behind wake(); an errno, 0 if that worked.
@@ -25,7 +25,7 @@ class PosixBackend : public Backend {
   void consume_wake() const;
 
   /// Opens the socket of a connect, non-blocking, into `op.socket`. False: `op` has failed and is in `done`.
-  [[nodiscard]] static bool open_socket(Op& op, OpQueue& done);
+  [[nodiscard]] bool open_socket(Op& op, OpQueue& done);
   /// Connects `op.socket`, which is open. True: `op` is in `done`, which it is mostly for a server on this
   /// host. False: to be tried again when the socket has become writable, or by retry_unix_connects().
   [[nodiscard]] bool try_connect(Op& op, OpQueue& done);
@@ -34,6 +34,16 @@ class PosixBackend : public Backend {
 
   /// Whether the stream has ended, and nothing is left to receive.
   [[nodiscard]] static bool is_at_end(Socket socket);
+
+  enum class Attempt : std::uint8_t {
+    over,     ///< the op is in `done`
+    waits,    ///< to be tried again when the socket is ready
+    no_pipe,  ///< to be done with a buffer
+  };
+  [[nodiscard]] Attempt try_receive_bulk(Op& op, OpQueue& done);
+  /// Of bytes in a pipe. False: to be tried again when the socket is ready.
+  [[nodiscard]] static bool try_send_from_pipe(const PipePool& pipes, Op& op, OpQueue& done);
+  [[nodiscard]] const PipePool& pipes() const { return pipes_; }
 
   /// The end of a send that the system has taken `sent` bytes of, or refused with -errno.
   static void finish_send(Op& op, long sent, OpQueue& done);
@@ -55,6 +65,8 @@ class PosixBackend : public Backend {
   /// there is (the bytes stay in the socket), or if the stream has ended; false if it has to go on waiting.
   [[nodiscard]] static bool finish_without_buffer(Op& op, OpQueue& done);
 
+  /// Before a close: true if the socket is kept for another connection, and must not be closed.
+  [[nodiscard]] bool keep_socket(const Op& op);
   /// Makes the close that follows a reset.
   static void abort_on_close(Socket socket);
   static void finish_shutdown(Op& op, OpQueue& done);
@@ -64,6 +76,8 @@ class PosixBackend : public Backend {
 
  private:
   int wake_descriptor_ = -1;
+  PipePool pipes_;
+  SpareSockets spare_sockets_;
   OpQueue unix_connects_;  // with a socket, waiting for room in the server's queue
   std::chrono::microseconds next_unix_attempt_{};
 };

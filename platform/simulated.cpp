@@ -5,6 +5,8 @@
 #include <cinttypes>
 #include <cstdio>
 #include <span>
+#include <utility>
+#include <vector>
 
 namespace portshare {
 
@@ -41,7 +43,7 @@ std::uint64_t checksum(ByteView bytes) {
 }
 
 ByteView bytes_of(const Op& send) {
-  return {send.data, send.length};
+  return send.pipe == Pipe::none ? ByteView(send.data, send.length) : ByteView();
 }
 
 }  // namespace
@@ -52,6 +54,7 @@ SimulatedBackend::SimulatedBackend(SimulatedNetwork& network) : network_(network
 
 SimulatedBackend::~SimulatedBackend() {
   if (!ops_.empty()) network_.misuse("the backend goes while ops are in flight");
+  if (!pipes_.empty()) network_.misuse("the backend goes while pipes are in use");
   network_.set_on_ready(nullptr);
 }
 
@@ -107,6 +110,8 @@ void SimulatedBackend::take_on_socket(Op& op, Token token) {
     case Op::Kind::shutdown:
       if (slots.send != 0) network_.misuse(name + " while another send or shutdown is in flight", socket);
       if (slots.ended) network_.misuse(name + " after a shutdown", socket);
+      if (op.pipe != Pipe::none && (!pipes_.contains(op.pipe) || pipes_.at(op.pipe).size() < op.length))
+        network_.misuse("a send of more than its pipe holds", socket);
       if (op.kind == Op::Kind::send && op.length == 0) network_.misuse("a send of no bytes", socket);
       slots.send = token;
       if (op.kind == Op::Kind::send) ops_.at(token).checksum = checksum(bytes_of(op));
@@ -149,14 +154,8 @@ bool SimulatedBackend::try_to_complete(Token token, Op& op) {
       return try_connect(token, op);
     case Op::Kind::receive:
       return try_receive(token, op);
-    case Op::Kind::send: {
-      const auto sent = network_.send(op.socket, bytes_of(op));
-      if (!sent) return false;
-      op.count = static_cast<std::uint32_t>(sent->count);
-      op.last = op.ends_stream && op.count == op.length;
-      complete(token, op.last ? network_.shutdown(op.socket) : sent->status);
-      return true;
-    }
+    case Op::Kind::send:
+      return try_send(token, op);
     case Op::Kind::shutdown:
       complete(token, network_.shutdown(op.socket));
       return true;
@@ -175,9 +174,16 @@ bool SimulatedBackend::try_to_complete(Token token, Op& op) {
 
 bool SimulatedBackend::try_receive(Token token, Op& op) {
   const auto readable = network_.readable(op.socket);
-  if (readable == SimulatedNetwork::Readable::no) return false;
+  if (readable == SimulatedNetwork::Readable::no) {
+    if (op.only_now) complete(token, Status::nothing_yet);
+    return op.only_now;
+  }
   if (readable == SimulatedNetwork::Readable::end_or_error) {
     complete(token, network_.receive(op.socket, {})->status);
+    return true;
+  }
+  if (op.is_bulk && !network_.happens(network_.faults().no_pipes)) {
+    receive_into_pipe(token, op);
     return true;
   }
   std::uint8_t* buffer = network_.happens(network_.faults().no_buffers) ? nullptr : buffers().acquire();
@@ -185,12 +191,43 @@ bool SimulatedBackend::try_receive(Token token, Op& op) {
     complete(token, Status::no_resources);
     return true;
   }
-  const auto received = network_.receive(op.socket, std::span(buffer, BufferPool::buffer_size));
+  const std::size_t room =
+      op.is_bulk ? std::min<std::size_t>(op.length, BufferPool::buffer_size) : BufferPool::buffer_size;
+  const auto received = network_.receive(op.socket, std::span(buffer, room));
   op.buffer = buffer;
   op.count = static_cast<std::uint32_t>(received->count);
   op.last = received->last;
   complete(token, received->status);
   return true;
+}
+
+void SimulatedBackend::receive_into_pipe(Token token, Op& op) {
+  std::vector<std::uint8_t> bytes(std::min<std::size_t>(op.length, std::size_t{256} * 1024));
+  const auto received = network_.receive(op.socket, bytes);
+  op.count = static_cast<std::uint32_t>(received->count);
+  last_pipe_ = Pipe{std::to_underlying(last_pipe_) + 1};
+  pipes_[last_pipe_].push(ByteView(bytes).first(received->count));
+  op.pipe = last_pipe_;
+  complete(token, received->status);
+}
+
+bool SimulatedBackend::try_send(Token token, Op& op) {
+  SimulatedBytes* const piped = op.pipe == Pipe::none ? nullptr : &pipes_.at(op.pipe);
+  const auto sent = network_.send(op.socket, piped ? piped->view().first(op.length) : bytes_of(op));
+  if (!sent) return false;
+  if (piped) piped->pop(sent->count);
+  op.count = static_cast<std::uint32_t>(sent->count);
+  op.last = op.ends_stream && op.count == op.length;
+  complete(token, op.last ? network_.shutdown(op.socket) : sent->status);
+  return true;
+}
+
+void SimulatedBackend::release_pipe(Pipe pipe, bool is_empty) {
+  const auto found = pipes_.find(pipe);
+  if (found == pipes_.end()) network_.misuse("release of a pipe that is not in use");
+  if (is_empty && !found->second.empty())
+    network_.misuse("a pipe with bytes in it is released as an empty one");
+  pipes_.erase(found);
 }
 
 bool SimulatedBackend::try_accept(Token token, Op& op) {

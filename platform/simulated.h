@@ -36,6 +36,7 @@ class SimulatedBackend final : public Backend {
   [[nodiscard]] std::optional<IpEndpoint> peer_endpoint(Socket socket) override;
   [[nodiscard]] std::chrono::microseconds now() override { return network_.now(); }
   [[nodiscard]] std::string_view name() const override { return "simulated"; }
+  void release_pipe(Pipe pipe, bool is_empty) override;
 
   /// Ops taken and not given back.
   [[nodiscard]] std::size_t ops_in_flight() const { return ops_.size(); }
@@ -68,6 +69,8 @@ class SimulatedBackend final : public Backend {
   void attempt(Token token);
   bool try_to_complete(Token token, Op& op);
   bool try_receive(Token token, Op& op);
+  void receive_into_pipe(Token token, Op& op);
+  bool try_send(Token token, Op& op);
   bool try_accept(Token token, Op& op);
   bool try_connect(Token token, Op& op);
   void complete(Token token, Status status);
@@ -83,6 +86,8 @@ class SimulatedBackend final : public Backend {
   std::map<Token, InFlight> ops_;
   std::unordered_map<const Op*, Token> tokens_;  // never walked: its order is not that of the seed
   std::map<Socket, Slots> slots_;
+  std::map<Pipe, SimulatedBytes> pipes_;  ///< in use
+  Pipe last_pipe_ = Pipe::none;
   std::vector<Token> finished_;
   Token last_token_ = 0;
   std::atomic<bool> woken_ = false;

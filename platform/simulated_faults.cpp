@@ -50,6 +50,7 @@ SimulatedFaults SimulatedFaults::draw_harmless(Random& random) {
   faults.slow_connect_max = draw_time(random, 21);
   faults.reset_discards_received = draw_probability(random, 1000);
   faults.reset_reported_once = draw_probability(random, 1000);
+  faults.no_pipes = draw_probability(random, 1000);
   faults.end_announced = draw_probability(random, 1000);
   return faults;
 }

@@ -51,6 +51,7 @@ struct SimulatedFaults {
   std::uint32_t no_descriptors = 0;  ///< per accept and connect
   std::uint32_t no_ports = 0;        ///< per connect, which ends with no_resources
   std::uint32_t no_buffers = 0;      ///< per receive
+  std::uint32_t no_pipes = 0;        ///< per bulk receive, which then uses a buffer
   std::size_t descriptor_limit = SIZE_MAX;
 
   /// A well-behaved network.

@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cassert>
 #include <cerrno>
 #include <cstddef>
@@ -26,6 +27,11 @@ constexpr std::uint16_t buffer_group = 0;
 
 std::uint64_t tag_of(const Op& op) {
   return reinterpret_cast<std::uintptr_t>(&op);
+}
+
+std::size_t room_of(const Op& receive) {
+  return receive.is_bulk ? std::min<std::size_t>(receive.length, BufferPool::buffer_size)
+                         : BufferPool::buffer_size;
 }
 
 Op& op_of(std::uint64_t tag) {
@@ -99,20 +105,21 @@ void UringBackend::submit(Op& op, OpQueue& done) {
       submit_connect(op, done);
       return;
     case Op::Kind::receive:
-      submit_receive(op, op.likely_waits);
+      if (op.is_bulk)
+        submit_bulk_receive(op, done);
+      else
+        submit_receive(op, op.likely_waits && !op.only_now);
       return;
-    case Op::Kind::send: {
-      io_uring_sqe& entry = next_entry();
-      io_uring_prep_send(&entry, descriptor, op.data, op.length, send_flags(op));
-      io_uring_sqe_set_data64(&entry, tag_of(op));
+    case Op::Kind::send:
+      submit_send(op, done);
       return;
-    }
     case Op::Kind::shutdown:
       // A plain call, because the ring would hand it to a kernel thread.
       finish_shutdown(op, done);
       return;
     case Op::Kind::close: {
       if (op.close_mode == CloseMode::reset) abort_on_close(op.socket);
+      if (keep_socket(op)) return finish(op, Status::ok, done);
       io_uring_sqe& entry = next_entry();
       io_uring_prep_close(&entry, descriptor);
       io_uring_sqe_set_data64(&entry, tag_of(op));
@@ -126,7 +133,8 @@ void UringBackend::submit(Op& op, OpQueue& done) {
 
 void UringBackend::submit_receive(Op& op, bool poll_first) {
   io_uring_sqe& entry = next_entry();
-  io_uring_prep_recv(&entry, std::to_underlying(op.socket), nullptr, BufferPool::buffer_size, 0);
+  io_uring_prep_recv(&entry, std::to_underlying(op.socket), nullptr, room_of(op),
+                     op.only_now ? MSG_DONTWAIT : 0);
   entry.flags |= IOSQE_BUFFER_SELECT;
   entry.buf_group = buffer_group;
   if (poll_first) entry.ioprio |= IORING_RECVSEND_POLL_FIRST;
@@ -135,13 +143,38 @@ void UringBackend::submit_receive(Op& op, bool poll_first) {
 
 void UringBackend::submit_connect(Op& op, OpQueue& done) {
   if (!open_socket(op, done)) return;
-  if (!try_connect(op, done) && op.address->ip) wait_for_connect(op);
+  if (!try_connect(op, done) && op.address->ip) poll(op, POLLOUT);
 }
 
-void UringBackend::wait_for_connect(Op& op) {
+void UringBackend::submit_bulk_receive(Op& op, OpQueue& done) {
+  switch (try_receive_bulk(op, done)) {
+    case Attempt::over:
+      return;
+    case Attempt::waits:
+      poll(op, POLLIN);
+      return;
+    case Attempt::no_pipe:
+      submit_receive(op, false);
+      return;
+  }
+}
+
+void UringBackend::submit_send(Op& op, OpQueue& done) {
+  if (op.pipe != Pipe::none) {
+    // Not by the ring, which would hand a splice to a kernel thread.
+    if (!try_send_from_pipe(pipes(), op, done)) poll(op, POLLOUT);
+    return;
+  }
   io_uring_sqe& entry = next_entry();
-  io_uring_prep_poll_add(&entry, std::to_underlying(op.socket), POLLOUT);
+  io_uring_prep_send(&entry, std::to_underlying(op.socket), op.data, op.length, send_flags(op));
   io_uring_sqe_set_data64(&entry, tag_of(op));
+}
+
+void UringBackend::poll(Op& op, unsigned events) {
+  io_uring_sqe& entry = next_entry();
+  io_uring_prep_poll_add(&entry, std::to_underlying(op.socket), events);
+  io_uring_sqe_set_data64(&entry, tag_of(op));
+  op.polls = true;
 }
 
 void UringBackend::submit_wake_poll() {
@@ -205,12 +238,13 @@ void UringBackend::collect(OpQueue& done) {
 }
 
 void UringBackend::complete(Op& op, int result, unsigned flags, OpQueue& done) {
+  if (op.polls) {
+    complete_poll(op, result, done);
+    return;
+  }
   switch (op.kind) {
     case Op::Kind::accept:
       complete_accept(op, result, done);
-      return;
-    case Op::Kind::connect:
-      complete_connect(op, result, done);
       return;
     case Op::Kind::receive:
       complete_receive(op, result, flags, done);
@@ -221,6 +255,7 @@ void UringBackend::complete(Op& op, int result, unsigned flags, OpQueue& done) {
     case Op::Kind::close:
       finish(op, Status::ok, done);
       return;
+    case Op::Kind::connect:  // polls
     case Op::Kind::shutdown:
     case Op::Kind::none:
       break;
@@ -228,13 +263,22 @@ void UringBackend::complete(Op& op, int result, unsigned flags, OpQueue& done) {
   assert(false);
 }
 
-void UringBackend::complete_connect(Op& op, int result, OpQueue& done) {
-  if (result < 0)
-    finish_connect(op, -result, done);
-  else if (op.cancel_requested)  // too late for the poll, and early enough for the connect
-    finish_connect(op, ECANCELED, done);
-  else if (!try_connect(op, done))
-    wait_for_connect(op);
+void UringBackend::complete_poll(Op& op, int result, OpQueue& done) {
+  op.polls = false;
+  // A cancellation may come too late for the poll, and early enough for what it waited for.
+  const int error = result < 0 ? -result : op.cancel_requested ? ECANCELED : 0;
+  if (op.kind == Op::Kind::connect) {
+    if (error != 0)
+      finish_connect(op, error, done);
+    else if (!try_connect(op, done))
+      poll(op, POLLOUT);
+  } else if (error != 0) {
+    settle(op, error, done);
+  } else if (op.kind == Op::Kind::receive) {
+    submit_bulk_receive(op, done);
+  } else {
+    submit_send(op, done);
+  }
 }
 
 void UringBackend::complete_accept(Op& op, int result, OpQueue& done) {
@@ -260,10 +304,14 @@ void UringBackend::complete_receive(Op& op, int result, unsigned flags, OpQueue&
       op.count = static_cast<std::uint32_t>(result);
       op.likely_waits = (flags & IORING_CQE_F_SOCK_NONEMPTY) == 0;
       // Behind less than was asked for there may be bytes that have come since, or the end of the stream.
-      if (op.count < BufferPool::buffer_size && !op.likely_waits) op.last = is_at_end(op.socket);
+      if (op.count < room_of(op) && !op.likely_waits) op.last = is_at_end(op.socket);
     } else {
       buffers().release_from_stock(buffer);
     }
+  }
+  if (result == -EAGAIN && op.only_now) {
+    finish(op, Status::nothing_yet, done);
+    return;
   }
   if (result != -ENOBUFS) {
     settle(op, result < 0 ? -result : 0, done);
@@ -278,7 +326,11 @@ void UringBackend::complete_receive(Op& op, int result, unsigned flags, OpQueue&
   restock();
   if (free_id_count_ < ring_buffers)
     submit_receive(op, false);
-  else if (!finish_without_buffer(op, done))
+  else if (finish_without_buffer(op, done))
+    return;
+  else if (op.only_now)
+    finish(op, Status::nothing_yet, done);
+  else
     submit_receive(op, true);
 }
 

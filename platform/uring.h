@@ -38,8 +38,11 @@ class UringBackend final : public PosixBackend {
 
   void submit(Op& op, OpQueue& done);
   void submit_receive(Op& op, bool poll_first);
+  void submit_bulk_receive(Op& op, OpQueue& done);
+  void submit_send(Op& op, OpQueue& done);
   void submit_connect(Op& op, OpQueue& done);
-  void wait_for_connect(Op& op);
+  /// The op comes back to complete() when its socket is ready.
+  void poll(Op& op, unsigned events);
   void submit_wake_poll();
   [[nodiscard]] io_uring_sqe& next_entry();
 
@@ -47,7 +50,7 @@ class UringBackend final : public PosixBackend {
   void collect(OpQueue& done);
   void complete(Op& op, int result, unsigned flags, OpQueue& done);
   void complete_receive(Op& op, int result, unsigned flags, OpQueue& done);
-  void complete_connect(Op& op, int result, OpQueue& done);
+  void complete_poll(Op& op, int result, OpQueue& done);
   void complete_accept(Op& op, int result, OpQueue& done);
 
   /// Fills the buffer ring up from the pool, or gives back what the pool's limit does not allow any more.

@@ -1,0 +1,66 @@
+#include "platform/spare_sockets.h"
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+namespace portshare {
+
+namespace {
+
+/// The two ends have told each other that they are done, and the kernel has nothing left to do.
+bool is_over(int descriptor) {
+  sockaddr_storage storage{};
+  socklen_t length = sizeof(storage);
+  return ::getpeername(descriptor, reinterpret_cast<sockaddr*>(&storage), &length) != 0 && errno == ENOTCONN;
+}
+
+bool set_back(int descriptor) {
+  sockaddr nobody{};
+  nobody.sa_family = AF_UNSPEC;
+  return ::connect(descriptor, &nobody, sizeof(nobody)) == 0;
+}
+
+}  // namespace
+
+SpareSockets::~SpareSockets() {
+  clear();
+}
+
+void SpareSockets::clear() {
+  for (std::vector<int>* spares : {&spare_v4_, &spare_v6_}) {
+    for (const int descriptor : *spares) ::close(descriptor);
+    spares->clear();
+  }
+}
+
+int SpareSockets::take(bool is_v4) {
+  std::vector<int>& spares = is_v4 ? spare_v4_ : spare_v6_;
+  if (spares.empty()) return -1;
+  const int descriptor = spares.back();
+  spares.pop_back();
+  return descriptor;
+}
+
+void SpareSockets::connected_at_once(Socket socket, bool is_v4) {
+  const auto number = static_cast<std::size_t>(std::to_underlying(socket));
+  if (number >= kinds_.size()) kinds_.resize(std::max(number + 1, kinds_.size() * 2), Kind::other);
+  kinds_[number] = is_v4 ? Kind::local_v4 : Kind::local_v6;
+}
+
+bool SpareSockets::keep(Socket socket) {
+  const int descriptor = std::to_underlying(socket);
+  const auto number = static_cast<std::size_t>(descriptor);
+  const Kind kind = number < kinds_.size() ? std::exchange(kinds_[number], Kind::other) : Kind::other;
+  std::vector<int>& spares = kind == Kind::local_v4 ? spare_v4_ : spare_v6_;
+  if (kind == Kind::other || spares.size() >= most_spares) return false;
+  ::shutdown(descriptor, SHUT_WR);
+  if (!is_over(descriptor) || !set_back(descriptor)) return false;
+  spares.push_back(descriptor);
+  return true;
+}
+
+}  // namespace portshare
