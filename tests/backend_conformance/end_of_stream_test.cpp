@@ -17,7 +17,7 @@ class EndOfStreamTest : public ConformanceTest {
     bool is_last = false;
   };
   /// No engine takes so much at a time.
-  std::size_t more_than_a_send() { return stage().bulk_size() / 4; }
+  std::size_t more_than_a_send() { return stage().bulk_size() / 3; }
   Received receive_once(Socket socket) {
     RecordedOp op(loop());
     loop().receive(op.op, socket);
