@@ -58,7 +58,7 @@ class EarlyEndTest : public testing::TestWithParam<bool> {
     EXPECT_TRUE(world_->stop(minutes{1}));
     EXPECT_TRUE(world_->world().is_clean());
     world_->world().network.log_to(nullptr);
-    std::fclose(log);
+    EXPECT_EQ(std::fclose(log), 0);
     log_.assign(text, size);
     std::free(text);  // NOLINT(cppcoreguidelines-no-malloc): it is open_memstream's
     return world_->clients()[0].record();

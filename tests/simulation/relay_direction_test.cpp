@@ -50,7 +50,7 @@ class RelayDirectionTest : public testing::Test {
     std::tie(source_peer_, source_) = connect(left_address);
     std::tie(sink_peer_, sink_) = connect(right_address);
   }
-  ~RelayDirectionTest() override {
+  void TearDown() override {
     direction_.release(world_.loop);
     for (const Socket socket : {source_peer_, source_, sink_peer_, sink_}) {
       Op op = op_of();
