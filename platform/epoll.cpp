@@ -19,7 +19,7 @@ using std::chrono::milliseconds;
 
 namespace {
 
-constexpr std::uint32_t input_events = EPOLLIN | EPOLLRDHUP;
+constexpr std::uint32_t input_events = EPOLLIN | EPOLLPRI | EPOLLRDHUP;
 constexpr std::uint32_t end_events = EPOLLRDHUP | EPOLLHUP | EPOLLERR;
 constexpr std::uint32_t listener_events = EPOLLIN | EPOLLEXCLUSIVE;
 
@@ -236,6 +236,7 @@ void EpollBackend::handle(const epoll_event& event, OpQueue& done) {
     return;
   }
   if (event.events & end_events) descriptor.ended = true;
+  if (event.events & EPOLLPRI) descriptor.has_urgent_byte = true;
   if ((event.events & (EPOLLRDHUP | EPOLLERR)) == EPOLLRDHUP) descriptor.stream_ended = true;
   if (event.events & (EPOLLIN | end_events)) descriptor.may_have_input = true;
 
@@ -300,7 +301,7 @@ bool EpollBackend::try_receive(Op& op, Descriptor& descriptor, OpQueue& done) {
     if (op.count < room) {
       // Except before an urgent byte, where the system stops as well.
       op.last = descriptor.stream_ended && is_at_end(op.socket);
-      if (!descriptor.ended) descriptor.may_have_input = false;
+      if (!descriptor.ended && !descriptor.has_urgent_byte) descriptor.may_have_input = false;
     }
     finish(op, Status::ok, done);
     return true;

@@ -312,6 +312,18 @@ def test_bytes_behind_an_urgent_one_are_not_lost(relay):
         assert read_to_end(server) == (b"beforebehind", "close")
 
 
+def test_bytes_behind_an_urgent_one_do_not_wait_for_more(relay):
+    dispatcher, client, server = relay()
+    with client, server:
+        client.sendall(b"x")
+        assert receive_exactly(server, 1) == b"x"
+        with stopped(dispatcher):
+            client.sendall(b"before")
+            client.send(b"!", socket.MSG_OOB)
+            client.sendall(b"behind")
+        assert receive_exactly(server, 12) == b"beforebehind"
+
+
 def test_an_upload_that_the_server_resets_ends_in_a_reset(relay):
     """What the server had sent before gets there, if anything does, and never looks whole."""
     dispatcher, client, server = relay()
