@@ -281,11 +281,8 @@ bool EpollBackend::try_accept(Op& op, OpQueue& done) {
 }
 
 bool EpollBackend::try_receive(Op& op, Descriptor& descriptor, OpQueue& done) {
-  if (op.is_bulk) {
-    const Attempt attempt = try_receive_bulk(op, done);
-    if (attempt == Attempt::waits) descriptor.may_have_input = false;
-    if (attempt != Attempt::no_pipe) return attempt == Attempt::over;
-  }
+  // Where there is nothing for a pipe there may be an urgent byte at the front, which only a receive steps over.
+  if (op.is_bulk && try_receive_bulk(op, done) == Attempt::over) return true;
   std::uint8_t* buffer = buffers().acquire();
   if (!buffer) {
     descriptor.may_have_input = finish_without_buffer(op, done);

@@ -1,5 +1,6 @@
 """What a relayed connection is to its two ends: the same as a direct one."""
 
+import concurrent.futures
 import contextlib
 import hashlib
 import pathlib
@@ -322,6 +323,26 @@ def test_bytes_behind_an_urgent_one_do_not_wait_for_more(relay):
             client.send(b"!", socket.MSG_OOB)
             client.sendall(b"behind")
         assert receive_exactly(server, 12) == b"beforebehind"
+
+
+@pytest.mark.parametrize("is_at_the_end", [False, True])
+def test_an_urgent_byte_in_the_middle_of_much_stops_nothing(relay, is_at_the_end):
+    _, client, server = relay()
+    much = bytes(range(256)) * 4096  # enough to be carried by way of a pipe
+    behind = b"" if is_at_the_end else much
+
+    def send():
+        client.sendall(much + much)
+        client.send(b"!", socket.MSG_OOB)
+        client.sendall(behind)
+        client.shutdown(socket.SHUT_WR)
+
+    with client, server, concurrent.futures.ThreadPoolExecutor(1) as sender:
+        sending = sender.submit(send)
+        received, end = read_to_end(server)
+        sending.result()
+    assert end == "close"
+    assert received == much + much + behind
 
 
 def test_an_upload_that_the_server_resets_ends_in_a_reset(relay):
