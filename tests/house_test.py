@@ -40,7 +40,7 @@ FOLDERS = {
     "command_line": (("core", "command_line"), LIBRARIES),
     "dispatch": (("core", "platform", "command_line", "dispatch"), LIBRARIES),
     "dispatch/demo": (("core", "platform", "dispatch"), LIBRARIES + ("openssl/",)),  # its TLS application
-    "bench": (("core", "platform", "command_line", "bench"), LIBRARIES + ("benchmark/", "nlohmann/")),
+    "bench": (("core", "platform", "command_line", "bench"), LIBRARIES + ("nlohmann/",)),
     "tests": (("core", "platform", "command_line", "dispatch", "tests"), TEST_LIBRARIES),
     "tests/core": (("core", "tests"), TEST_LIBRARIES),
     "tests/platform": (("core", "platform", "tests"), None),
