@@ -74,9 +74,9 @@ def scenarios(idle_connections):
     return [
         Scenario("sni-small", "connections", "SNI, a ClientHello of 517 bytes, 64 clients in a closed loop, replies of 1 KiB",
                  options=["--tls", *reply]),
-        Scenario("sni-post-quantum", "connections", "the same with a post-quantum ClientHello of 1800 bytes",
+        Scenario("sni-post-quantum", "connections", "The same with a post-quantum ClientHello of 1800 bytes",
                  options=["--post-quantum", *reply]),
-        Scenario("sni-10000-names", "connections", "the same as sni-small with 10,000 names, every fifth a wildcard",
+        Scenario("sni-10000-names", "connections", "The same as sni-small with 10,000 names, every fifth a wildcard",
                  options=["--tls", *reply], names=10_000),
         Scenario("http-host", "connections", "HTTP by Host, one request per connection", route="host",
                  options=["--http", *reply]),

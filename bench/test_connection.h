@@ -24,11 +24,12 @@ class TestConnection;
 /// The thread that has the connections.
 class TestConnectionOwner {
  public:
-  virtual void finished(TestConnection& connection) = 0;
-
- protected:
   TestConnectionOwner() = default;
+  TestConnectionOwner(const TestConnectionOwner&) = delete;
+  TestConnectionOwner& operator=(const TestConnectionOwner&) = delete;
   virtual ~TestConnectionOwner() = default;
+
+  virtual void finished(TestConnection& connection) = 0;
 };
 
 /// Belongs to its loop's thread.

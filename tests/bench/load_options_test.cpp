@@ -13,8 +13,8 @@ namespace po = boost::program_options;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-std::expected<LoadSettings, std::string> read(LoadKind kind, std::vector<std::string> arguments,
-                                              std::vector<std::string> targets = {"127.0.0.1:443"}) {
+std::expected<LoadSettings, std::string> read(LoadKind kind, const std::vector<std::string>& arguments,
+                                              const std::vector<std::string>& targets = {"127.0.0.1:443"}) {
   po::options_description options;
   add_load_options(kind, options);
   add_engine_option(options);
@@ -23,8 +23,8 @@ std::expected<LoadSettings, std::string> read(LoadKind kind, std::vector<std::st
   return read_load_settings(kind, values, targets);
 }
 
-std::string error_of(LoadKind kind, std::vector<std::string> arguments) {
-  const auto settings = read(kind, std::move(arguments));
+std::string error_of(LoadKind kind, const std::vector<std::string>& arguments) {
+  const auto settings = read(kind, arguments);
   return settings ? "" : settings.error();
 }
 

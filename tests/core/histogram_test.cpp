@@ -107,7 +107,8 @@ TEST(Histogram, MergesAndClears) {
   EXPECT_EQ(low.min(), both.min());
   EXPECT_EQ(low.max(), both.max());
   EXPECT_DOUBLE_EQ(low.mean(), both.mean());
-  for (double share = 0; share <= 1; share += 0.01) EXPECT_EQ(low.quantile(share), both.quantile(share));
+  for (int percent = 0; percent <= 100; ++percent)
+    EXPECT_EQ(low.quantile(percent / 100.0), both.quantile(percent / 100.0)) << percent;
   low.clear();
   EXPECT_EQ(low.count(), 0U);
   EXPECT_EQ(low.quantile(1), 0U);

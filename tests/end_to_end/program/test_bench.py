@@ -7,8 +7,6 @@ import re
 import pytest
 
 from harness.bench import BENCH, BenchServer, bench, measured
-from harness.process import run
-from harness.portshare import Portshare
 from harness.sockets import free_port
 
 ENGINES = ("io_uring", "epoll")
@@ -118,6 +116,17 @@ def test_every_mode(workshop, serve, engine, through_portshare):
     assert report["bytes_received"] >= 2_000_000 and report["unit"] == "GB"
     report = measured("bulk", sending, *common, *TLS, "-c", "2", "--direction", "both", "--bytes", "2MB")
     assert min(report["bytes_sent"], report["bytes_received"]) >= 2_000_000
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_targets_of_every_kind_are_taken_in_turn(serve, tmp_path, engine):
+    server = serve("127.0.0.1:0", "[::1]:0", f"unix:{tmp_path}/serve.sock")
+    addresses = re.findall(r"^listening on (.*)$", server.stdout, re.MULTILINE)
+    assert len(addresses) == 3 and addresses[1].startswith("[::1]:") and addresses[2].startswith("unix:/")
+    by_name = "localhost:" + addresses[0].rpartition(":")[2]
+    for targets in (addresses, [addresses[0], by_name], [addresses[2]]):
+        report = measured("connections", *targets, "--tls", "-n", "30", "-c", "3", "--engine", engine)
+        assert report["completed"] == 30
 
 
 def test_what_the_server_costs(workshop, serve):
