@@ -274,7 +274,7 @@ bool EpollBackend::try_accept(Op& op, OpQueue& done) {
       return true;
     }
     if (errno == EAGAIN) return false;
-    if (is_about_the_waiting_connection(errno)) continue;
+    if (is_about_the_waiting_connection(errno) || gives_spares_up(errno)) continue;
     settle(op, errno, done);
     return true;
   }
