@@ -137,7 +137,7 @@ class BulkTest : public ConformanceTest {
  protected:
   // As the program does.
   BulkTest() : handler_(std::signal(SIGPIPE, SIG_IGN)) {}
-  ~BulkTest() override { std::signal(SIGPIPE, handler_); }
+  ~BulkTest() override { (void)std::signal(SIGPIPE, handler_); }
 
   Piece receive_bulk(Socket socket, std::uint32_t most) {
     BulkReceive receive(loop());

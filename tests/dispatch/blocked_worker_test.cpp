@@ -116,6 +116,7 @@ to = "b"
   const SocketAddress address = address_of_listening_socket(*listener);
   AcceptCounts counts(2);
   std::vector<std::unique_ptr<RunningWorker>> workers;
+  workers.reserve(2);
   for (std::uint32_t i = 0; i < 2; ++i)
     workers.push_back(std::make_unique<RunningWorker>(GetParam(), config, *servers,
                                                       ListeningSocket{0, *listener}, counts, i));
@@ -135,6 +136,7 @@ to = "b"
   const std::size_t left_waiting = GetParam() == Engine::io_uring ? Acceptor::most_accepts : 0;
   constexpr std::size_t count = 300;
   std::vector<std::unique_ptr<Client>> clients;
+  clients.reserve(count);
   for (std::size_t i = 0; i < count; ++i) clients.push_back(std::make_unique<Client>(address));
   for (std::size_t i = 0; i < count - left_waiting; ++i) EXPECT_TRUE(clients[i]->has_answer()) << i;
   EXPECT_GE(counts.of(0) - before, count - left_waiting);
