@@ -5,8 +5,10 @@ namespace portshare {
 AcceptBalance::AcceptBalance(AcceptCounts* counts, std::size_t worker)
     : counts_(counts && counts->size() > 1 ? counts : nullptr), worker_(worker) {
   if (!counts_) return;
+  own_at_start_ = counts_->of(worker_);
   for (std::size_t other = 0; other < counts_->size(); ++other) {
-    if (other != worker_) others_.push_back({.worker = other, .at_start = 0, .takes_part = false});
+    if (other == worker_) continue;
+    others_.push_back({.worker = other, .at_start = counts_->of(other), .takes_part = false});
   }
 }
 

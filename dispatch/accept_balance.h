@@ -9,8 +9,8 @@
 
 namespace portshare {
 
-/// How many connections each worker has accepted; shared by all of them, without a lock. A worker writes only
-/// its own count.
+/// How many connections each worker has accepted, of which only differences mean anything; shared by all of
+/// them, without a lock. A worker writes only its own count.
 class AcceptCounts {
  public:
   explicit AcceptCounts(std::size_t workers) : counts_(workers) {}
@@ -26,7 +26,8 @@ class AcceptCounts {
 
  private:
   struct alignas(64) Count {  // a cache line each
-    std::atomic<std::uint32_t> value = 0;
+    // Wraps around soon, so that it never does so for the first time.
+    std::atomic<std::uint32_t> value = UINT32_MAX - 100;
   };
   std::vector<Count> counts_;
 };

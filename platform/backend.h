@@ -28,7 +28,8 @@ namespace portshare {
 /// - receive_now: likewise, but it ends with `nothing_yet` where it would wait.
 /// - bulk receive: likewise, with the bytes in a pipe or a buffer, as it suits the engine; no pipe waits
 /// either.
-/// - send: some of the bytes, at least one. Never raises a signal. With `ends_stream`, and all of the bytes
+/// - send: some of the bytes, at least one. Never raises a signal, if the process ignores SIGPIPE: for bytes
+///   from a pipe the system has no MSG_NOSIGNAL. With `ends_stream`, and all of the bytes
 ///   taken, it shuts the sending side down, too, and sets `last`; should that fail, the send has failed.
 /// - shutdown: ends the sending side, after everything sent before.
 /// - close: always `ok`; the socket is gone, whatever it reported. No other op of that socket may be in

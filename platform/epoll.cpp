@@ -161,7 +161,8 @@ void EpollBackend::submit_connect(Op& op, OpQueue& done) {
 void EpollBackend::submit_receive(Op& op, OpQueue& done) {
   Descriptor& descriptor = descriptor_of(op.socket);
   assert(!descriptor.reader);
-  if (descriptor.may_have_input && try_receive(op, descriptor, done)) return;
+  // Who does not wait is not told by an event either, and has to look.
+  if ((descriptor.may_have_input || op.only_now) && try_receive(op, descriptor, done)) return;
   if (op.only_now) return finish(op, Status::nothing_yet, done);
   // Registering reports what has come in the meantime.
   if (watch(op.socket, descriptor, input_events | EPOLLET))
@@ -274,7 +275,7 @@ bool EpollBackend::try_accept(Op& op, OpQueue& done) {
       return true;
     }
     if (errno == EAGAIN) return false;
-    if (is_about_the_waiting_connection(errno)) continue;
+    if (is_about_the_waiting_connection(errno) || gives_spares_up(errno)) continue;
     settle(op, errno, done);
     return true;
   }

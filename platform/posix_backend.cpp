@@ -78,7 +78,9 @@ bool PosixBackend::open_socket(Op& op, OpQueue& done) {
   int descriptor = ip ? spare_sockets_.take(ip->address.is_v4()) : -1;
   if (descriptor < 0) {
     const int family = !ip ? AF_UNIX : ip->address.is_v4() ? AF_INET : AF_INET6;
-    descriptor = ::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    do {
+      descriptor = ::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    } while (descriptor < 0 && gives_spares_up(errno));
     if (descriptor < 0) {
       settle(op, errno, done);
       return false;
@@ -219,8 +221,16 @@ bool PosixBackend::finish_without_buffer(Op& op, OpQueue& done) {
   return true;
 }
 
+bool PosixBackend::gives_spares_up(int error) {
+  if ((error != EMFILE && error != ENFILE) || spare_sockets_.empty()) return false;
+  spare_sockets_.clear();
+  return true;
+}
+
 bool PosixBackend::keep_socket(const Op& op) {
-  return op.close_mode == CloseMode::after_end && spare_sockets_.keep(op.socket);
+  if (op.close_mode == CloseMode::after_end) return spare_sockets_.keep(op.socket);
+  spare_sockets_.forget(op.socket);
+  return false;
 }
 
 void PosixBackend::abort_on_close(Socket socket) {

@@ -65,6 +65,10 @@ class PosixBackend : public Backend {
   /// there is (the bytes stay in the socket), or if the stream has ended; false if it has to go on waiting.
   [[nodiscard]] static bool finish_without_buffer(Op& op, OpQueue& done);
 
+  /// After an accept or a socket that failed: true if it was for want of a descriptor, and sockets that were
+  /// kept have been closed, so that trying again makes sense.
+  [[nodiscard]] bool gives_spares_up(int error);
+
   /// Before a close: true if the socket is kept for another connection, and must not be closed.
   [[nodiscard]] bool keep_socket(const Op& op);
   /// Makes the close that follows a reset.

@@ -9,6 +9,7 @@
 #include <optional>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "platform/backend.h"
@@ -37,6 +38,10 @@ class SimulatedBackend final : public Backend {
   [[nodiscard]] std::chrono::microseconds now() override { return network_.now(); }
   [[nodiscard]] std::string_view name() const override { return "simulated"; }
   void release_pipe(Pipe pipe, bool is_empty) override;
+  /// How many receives have brought a pipe.
+  [[nodiscard]] std::size_t pipes_brought() const {
+    return static_cast<std::size_t>(std::to_underlying(last_pipe_)) + 1;
+  }
 
   /// Ops taken and not given back.
   [[nodiscard]] std::size_t ops_in_flight() const { return ops_.size(); }

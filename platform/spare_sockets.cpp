@@ -18,6 +18,14 @@ bool is_over(int descriptor) {
   return ::getpeername(descriptor, reinterpret_cast<sockaddr*>(&storage), &length) != 0 && errno == ENOTCONN;
 }
 
+/// An error that nobody has heard of yet, such as a reset behind the end of the stream, would be the next
+/// connection's.
+bool has_error(int descriptor) {
+  int error = 0;
+  socklen_t length = sizeof(error);
+  return ::getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &error, &length) != 0 || error != 0;
+}
+
 bool set_back(int descriptor) {
   sockaddr nobody{};
   nobody.sa_family = AF_UNSPEC;
@@ -51,14 +59,22 @@ void SpareSockets::connected_at_once(Socket socket, bool is_v4) {
   kinds_[number] = is_v4 ? Kind::local_v4 : Kind::local_v6;
 }
 
+SpareSockets::Kind SpareSockets::take_kind(Socket socket) {
+  const auto number = static_cast<std::size_t>(std::to_underlying(socket));
+  return number < kinds_.size() ? std::exchange(kinds_[number], Kind::other) : Kind::other;
+}
+
+void SpareSockets::forget(Socket socket) {
+  (void)take_kind(socket);
+}
+
 bool SpareSockets::keep(Socket socket) {
   const int descriptor = std::to_underlying(socket);
-  const auto number = static_cast<std::size_t>(descriptor);
-  const Kind kind = number < kinds_.size() ? std::exchange(kinds_[number], Kind::other) : Kind::other;
+  const Kind kind = take_kind(socket);
   std::vector<int>& spares = kind == Kind::local_v4 ? spare_v4_ : spare_v6_;
   if (kind == Kind::other || spares.size() >= most_spares) return false;
   ::shutdown(descriptor, SHUT_WR);
-  if (!is_over(descriptor) || !set_back(descriptor)) return false;
+  if (!is_over(descriptor) || has_error(descriptor) || !set_back(descriptor)) return false;
   spares.push_back(descriptor);
   return true;
 }

@@ -34,11 +34,17 @@ class SpareSockets {
   /// closed after all.
   [[nodiscard]] bool keep(Socket socket);
 
+  /// To be called instead where a socket is closed in any case: its number may be another one's soon.
+  void forget(Socket socket);
+
   /// Closes all that wait, so that their descriptors can be used.
   void clear();
+  [[nodiscard]] bool empty() const { return spare_v4_.empty() && spare_v6_.empty(); }
 
  private:
   enum class Kind : unsigned char { other, local_v4, local_v6 };
+  /// What is known of a socket, from now on nothing.
+  [[nodiscard]] Kind take_kind(Socket socket);
 
   std::vector<Kind> kinds_;  // by descriptor, of connections that are open
   std::vector<int> spare_v4_;

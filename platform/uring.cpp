@@ -286,7 +286,7 @@ void UringBackend::complete_accept(Op& op, int result, OpQueue& done) {
   if (result >= 0) {
     op.socket = Socket{result};
     finish(op, Status::ok, done);
-  } else if (is_about_the_waiting_connection(-result) && !op.cancel_requested) {
+  } else if (!op.cancel_requested && (is_about_the_waiting_connection(-result) || gives_spares_up(-result))) {
     submit(op, done);
   } else {
     settle(op, -result, done);
