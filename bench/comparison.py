@@ -155,7 +155,11 @@ def run_scenario(scenario, peers, arguments, pinning, output):
         names.write_text("\n".join(scenario.asked_names) + "\n")
         command = [*pinning.load, arguments.bench, "compare", scenario.mode, *scenario.options, "--names", names,
                    "--helper-pid", str(backends.pid), "--rounds", str(arguments.rounds), "--json", output / f"{scenario.name}.json"]
-        if "-d" not in scenario.options:
+        if arguments.count and scenario.mode == "bulk":
+            command += ["--bytes", f"{arguments.count}k", "-d", "60s"]
+        elif arguments.count and scenario.mode != "idle":
+            command += ["-n", str(arguments.count)]
+        elif "-d" not in scenario.options:
             command += ["-d", f"{arguments.seconds}s"]
         if scenario.mode != "bulk":
             command += ["--plot", output / f"{scenario.name}.svg"]
@@ -211,7 +215,8 @@ def introduction(reports, peers, arguments, pinning):
                             check=False).stdout.strip()
     return [
         f"{time.strftime('%Y-%m-%d')}, {first['machine']}, {first['system']}; {pinning.describe()}.",
-        f"Command: `{arguments.shown_command}`; {arguments.rounds} rounds of {arguments.seconds} s. The load runs on "
+        f"Command: `{arguments.shown_command}`; {arguments.rounds} rounds of "
+        f"{arguments.count or arguments.seconds} {'each' if arguments.count else 's'}. The load runs on "
         f"{first['engine']}.",
         "Figures: median (least … most) of the rounds. Ratios are taken within each round. CPU is that of the dispatcher, all "
         "processes and threads, in user mode and in the kernel.",
@@ -275,6 +280,7 @@ def page(reports, chosen, facts, versions, output):
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=2, help="of each round (2)")
+    parser.add_argument("--count", type=int, help="connections, messages or kB of each round, instead of a time")
     parser.add_argument("--rounds", type=int, default=5, help="of each scenario (5)")
     parser.add_argument("--scenarios", help="names, separated by commas (all)")
     parser.add_argument("--peers", help="names, separated by commas (all that are installed)")

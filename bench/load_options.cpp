@@ -183,11 +183,14 @@ void read_extent(OptionReader& reader, LoadSettings& settings) {
   settings.duration = reader.duration("duration");
   if (settings.duration == nanoseconds{}) reader.fail("--duration: longer than 0s");
   settings.warm_up = reader.duration("warm-up");
-  settings.count = reader.size("count");
+  const bool is_bulk = settings.kind == LoadKind::bulk;
+  settings.count = reader.size(is_bulk ? "bytes" : "count");
   if (settings.count == 0) return;
-  if (reader.is_default("duration")) settings.duration = nanoseconds{};
+  // Bytes may never come, so that their number alone is no end.
+  if (reader.is_default("duration") && !is_bulk) settings.duration = nanoseconds{};
   if (settings.warm_up != nanoseconds{} && !reader.is_default("warm-up"))
-    reader.fail("--warm-up and --count exclude each other: what warms up would count");
+    reader.fail(fmt::format("--warm-up and --{} exclude each other: what warms up would count",
+                            is_bulk ? "bytes" : "count"));
   settings.warm_up = nanoseconds{};
 }
 
@@ -293,10 +296,7 @@ std::expected<LoadSettings, std::string> read_load_settings(LoadKind kind, const
   settings.timeout = std::chrono::ceil<std::chrono::milliseconds>(reader.duration("timeout"));
   if (settings.timeout == std::chrono::milliseconds{}) reader.fail("--timeout: longer than 0s");
   read_extent(reader, settings);
-  if (kind == LoadKind::bulk) {
-    settings.count = reader.size("bytes");
-    settings.directions = reader.choice("direction", direction_words);
-  }
+  if (kind == LoadKind::bulk) settings.directions = reader.choice("direction", direction_words);
   if (kind == LoadKind::idle) settings.opening = reader.number("opening", 1);
   if (kind == LoadKind::idle || kind == LoadKind::ping_pong) {
     if (reader.text("first-reply")) settings.first_reply = reader.size("first-reply");

@@ -128,6 +128,7 @@ TEST(LoadOptions, FaultsAreExplained) {
   EXPECT_THAT(error_of(kind, {"--names", "/nowhere", "--tls"}), HasSubstr("cannot read /nowhere"));
   EXPECT_THAT(error_of(kind, {"--until", "0"}), HasSubstr("--until"));
   EXPECT_THAT(error_of(kind, {"--count", "5", "--warm-up", "1s"}), HasSubstr("exclude each other"));
+  EXPECT_THAT(error_of(LoadKind::bulk, {"--bytes", "5", "--warm-up", "1s"}), HasSubstr("--bytes exclude"));
   EXPECT_THAT(error_of(kind, {"--tls", "--name", std::string(254, 'x')}), HasSubstr("253"));
   EXPECT_THAT(error_of(LoadKind::slow, {}), HasSubstr("need first bytes"));
   EXPECT_THAT(error_of(LoadKind::bulk, {"--direction", "up"}), HasSubstr("--direction"));

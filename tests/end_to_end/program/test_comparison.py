@@ -17,7 +17,7 @@ def compare(output, *options):
 
 
 def test_every_scenario(tmp_path):
-    result = compare(tmp_path, "--peers", "portshare", "--rounds", "1", "--seconds", "0.2", "--idle", "50")
+    result = compare(tmp_path, "--peers", "portshare", "--rounds", "1", "--count", "200", "--idle", "50")
     assert result.returncode == 0, result.stderr
     markdown, page = (tmp_path / "report.md").read_text(), (tmp_path / "report.html").read_text()
     for name in SCENARIOS:
