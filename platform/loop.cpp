@@ -99,11 +99,10 @@ void Loop::run() {
 }
 
 void Loop::post(std::function<void()> task) {
-  {
-    const std::lock_guard lock(posted_mutex_);
-    posted_.push_back(std::move(task));
-    has_posted_.store(true, std::memory_order_release);
-  }
+  const std::lock_guard lock(posted_mutex_);
+  posted_.push_back(std::move(task));
+  has_posted_.store(true, std::memory_order_release);
+  // Within the lock, without which the task cannot run: it may be one that ends the loop.
   backend_->wake();
 }
 
