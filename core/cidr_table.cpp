@@ -1,19 +1,14 @@
 #include "core/cidr_table.h"
 
-#include <cassert>
-
-#include "core/random.h"
+#include <array>
+#include <bit>
 
 namespace portshare {
 
 CidrTable::Address CidrTable::Address::of(const IpAddress& address) {
-  const auto& bytes = address.bytes();
-  Address result{0, 0};
-  for (std::size_t i = 0; i < 8; ++i) {
-    result.high = result.high << 8 | bytes[i];
-    result.low = result.low << 8 | bytes[i + 8];
-  }
-  return result;
+  const auto [high, low] = std::bit_cast<std::array<std::uint64_t, 2>>(address.bytes());
+  if constexpr (std::endian::native == std::endian::big) return {high, low};
+  return {std::byteswap(high), std::byteswap(low)};
 }
 
 CidrTable::Address CidrTable::Address::masked(std::size_t bits) const {
@@ -35,30 +30,21 @@ IpPrefix CidrTable::Key::prefix() const {
 }
 
 CidrTable::CidrTable(std::size_t max_prefixes, std::uint64_t seed)
-    : slots_(std::bit_ceil(2 * max_prefixes + 1)), seed_(seed), free_(max_prefixes) {}
-
-std::size_t CidrTable::first_slot(const Key& key) const {
-  const std::uint64_t scoped = mix_bits(key.scope_and_bits ^ seed_);
-  return mix_bits(key.low ^ mix_bits(key.high ^ scoped)) & (slots_.size() - 1);
-}
+    : hash_slots_(max_prefixes), slots_(hash_slots_.size()), seed_(seed) {}
 
 std::uint32_t CidrTable::find(const Key& key) const {
-  for (std::size_t i = first_slot(key); slots_[i].used; i = (i + 1) & (slots_.size() - 1)) {
-    if (slots_[i].key == key) return slots_[i].value;
-  }
-  return no_value;
+  const HashSlots::Place place = place_of(key);
+  return place.is_used ? slots_[place.slot].value : no_value;
 }
 
 std::uint32_t& CidrTable::insert(std::uint64_t scope, const IpPrefix& prefix) {
   const Key key = Key::of(scope, Address::of(prefix.base), bit_length(prefix));
-  std::size_t i = first_slot(key);
-  while (slots_[i].used && slots_[i].key != key) i = (i + 1) & (slots_.size() - 1);
-  if (!slots_[i].used) {
-    assert(free_ > 0);
-    --free_;
-    slots_[i] = {key, no_value, true};
+  const auto [slot, is_used] = place_of(key);
+  if (!is_used) {
+    hash_slots_.use(slot, hash_of(key));
+    slots_[slot].key = key;
   }
-  return slots_[i].value;
+  return slots_[slot].value;
 }
 
 }  // namespace portshare

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "core/hash_slots.h"
 #include "core/ip_address.h"
 
 namespace portshare {
@@ -49,6 +50,7 @@ class CidrTable {
   /// it returns true; returns whether it did.
   template <class Visit>
   bool visit(std::uint64_t scope, const Lengths& lengths, const IpAddress& address, Visit&& visit) const {
+    if (lengths.empty()) return false;
     const Address bytes = Address::of(address);
     const bool v4 = address.is_v4();
     for (std::size_t word = lengths.words_.size(); word-- > 0;) {
@@ -68,8 +70,8 @@ class CidrTable {
   /// Calls function(value&) for every prefix, in no particular order.
   template <class Function>
   void for_each_value(Function&& function) {
-    for (Slot& slot : slots_) {
-      if (slot.used) function(slot.value);
+    for (std::size_t slot = 0; slot < slots_.size(); ++slot) {
+      if (hash_slots_.is_used(slot)) function(slots_[slot].value);
     }
   }
 
@@ -94,20 +96,24 @@ class CidrTable {
     bool operator==(const Key&) const = default;
   };
   struct Slot {
-    Key key;
+    Key key{};
     std::uint32_t value = no_value;
-    bool used = false;
   };
 
   static std::size_t bit_length(const IpPrefix& prefix) {
     return prefix.base.is_v4() ? prefix.length + v4_offset : prefix.length;
   }
-  [[nodiscard]] std::size_t first_slot(const Key& key) const;
+  [[nodiscard]] std::uint64_t hash_of(const Key& key) const {
+    return combine_hash(combine_hash(combine_hash(seed_, key.scope_and_bits), key.high), key.low);
+  }
+  [[nodiscard]] HashSlots::Place place_of(const Key& key) const {
+    return hash_slots_.find(hash_of(key), [&](std::size_t slot) { return slots_[slot].key == key; });
+  }
   [[nodiscard]] std::uint32_t find(const Key& key) const;
 
-  std::vector<Slot> slots_;  // linear probing; a power of two, at most half full
+  HashSlots hash_slots_;
+  std::vector<Slot> slots_;
   std::uint64_t seed_;
-  std::size_t free_;
 };
 
 }  // namespace portshare

@@ -2,11 +2,14 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cassert>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
 #include <vector>
+
+#include "core/hash_slots.h"
 
 namespace portshare {
 
@@ -29,7 +32,7 @@ class HashedName {
     const Start& start = starts_[labels - 1];
     return {start.hash, name_.substr(start.offset)};
   }
-  [[nodiscard]] Suffix whole() const { return suffix(count_); }
+  [[nodiscard]] Suffix whole() const { return {starts_[count_ - 1].hash, name_}; }
 
  private:
   struct Start {
@@ -54,7 +57,12 @@ class NameTable {
   class Depths {
    public:
     void add(std::string_view wildcard);
-    [[nodiscard]] bool contains(std::size_t labels) const { return (mask_ & bit(labels)) != 0; }
+    /// The greatest depth below `labels` at which there may be a wildcard; 0: none.
+    [[nodiscard]] std::size_t next_below(std::size_t labels) const {
+      if (labels > 64 && mask_ >> 63 != 0) return labels - 1;
+      const std::uint64_t below = labels > 64 ? mask_ : mask_ & (bit(labels) - 1);
+      return static_cast<std::size_t>(64 - std::countl_zero(below));
+    }
 
    private:
     // The last bit stands for all depths from 64 on.
@@ -64,10 +72,9 @@ class NameTable {
     std::uint64_t mask_ = 0;
   };
 
-  /// At most `max_names` can be inserted. Room for `text_bytes` of names is set aside; more costs a copy.
-  /// `seed` is best taken from a random source, so that nobody outside can aim at the longest run of occupied
-  /// slots.
-  NameTable(std::size_t max_names, std::size_t text_bytes, std::uint64_t seed);
+  /// At most `max_names` can be inserted. `seed` is best taken from a random source, so that nobody outside
+  /// can aim at the longest run of occupied slots.
+  NameTable(std::size_t max_names, std::uint64_t seed);
 
   [[nodiscard]] std::uint64_t seed() const { return seed_; }
 
@@ -77,33 +84,48 @@ class NameTable {
 
   /// The value, or `no_value`.
   [[nodiscard]] std::uint32_t find(std::uint32_t scope, Kind kind, const HashedName::Suffix& name) const {
-    return slots_[slot_of(scope, kind, name)].value;
+    const HashSlots::Place place = place_of(owner_of(scope, kind), name);
+    return place.is_used ? slots_[place.slot].value : no_value;
   }
 
   /// Calls function(value&) for every name, in no particular order.
   template <class Function>
   void for_each_value(Function&& function) {
-    for (Slot& slot : slots_) {
-      if (slot.entry != unused) function(slot.value);
+    for (std::size_t slot = 0; slot < slots_.size(); ++slot) {
+      if (hash_slots_.is_used(slot)) function(slots_[slot].value);
     }
   }
 
  private:
-  static constexpr std::uint32_t unused = UINT32_MAX;
+  // All of a name but the rest of a long one, so that one visit to memory is enough.
   struct Slot {
-    std::uint32_t fingerprint = 0;  // the half of the hash that does not say where the slot is
-    std::uint32_t entry = unused;   // where the name stands in texts_
+    static constexpr std::size_t text_length = 31;
+    std::uint32_t owner = 0;  // scope and kind
     std::uint32_t value = no_value;
+    std::uint8_t length = 0;
+    // Of a longer name the beginning, followed by the place in rests_ where it goes on.
+    std::array<char, text_length> text{};
+    static constexpr std::size_t beginning = text_length - sizeof(std::uint32_t);
   };
+  static_assert(sizeof(Slot) == 40);
 
-  /// Where the name is, or the unused slot where it would be.
-  [[nodiscard]] std::size_t slot_of(std::uint32_t scope, Kind kind, const HashedName::Suffix& name) const;
-  [[nodiscard]] bool entry_is(std::uint32_t entry, std::uint64_t owner, std::string_view text) const;
+  [[nodiscard]] HashSlots::Place place_of(std::uint32_t owner, const HashedName::Suffix& name) const {
+    return hash_slots_.find(hash_of(owner, name),
+                            [&](std::size_t slot) { return holds(slots_[slot], owner, name.text); });
+  }
+  [[nodiscard]] bool holds(const Slot& slot, std::uint32_t owner, std::string_view text) const;
+  void write(Slot& slot, std::uint32_t owner, std::string_view text);
 
-  std::vector<Slot> slots_;  // linear probing; at most half full
-  std::vector<char> texts_;  // per name its scope and kind, a length byte, the text
+  static std::uint32_t owner_of(std::uint32_t scope, Kind kind) {
+    return scope << 1 | (kind == Kind::wildcard ? 1U : 0U);
+  }
+  static std::uint64_t hash_of(std::uint32_t owner, const HashedName::Suffix& name) {
+    return combine_hash(name.hash, owner);
+  }
+  HashSlots hash_slots_;
+  std::vector<Slot> slots_;
+  std::vector<char> rests_;  // of names that are too long for a slot
   std::uint64_t seed_;
-  std::size_t free_;
 };
 
 }  // namespace portshare

@@ -78,6 +78,7 @@ class RouteBuilder {
   }
 
   std::expected<RouteIndex, std::vector<RuleOverlap>> build() {
+    note_plain_rules();
     divide_by_listener();
     divide_by_destination();
     divide_by_name();
@@ -121,6 +122,16 @@ class RouteBuilder {
     IpPrefix prefix;
     std::uint32_t first;
   };
+
+  /// Names are visited in the order of the table, which is no order, and the rules are too many for a cache.
+  void note_plain_rules() {
+    plain_targets_.reserve(rules_.size());
+    for (std::uint32_t i = 0; i < rules_.size(); ++i) {
+      const RouteRule& rule = rules_[i];
+      const bool is_plain = rule.alpn.empty() && rule.sources.empty() && rule.protocols.empty();
+      plain_targets_.push_back(is_plain ? Target::rule(i, name_source(rule)) : Target::none());
+    }
+  }
 
   void divide_by_listener() {
     RuleList of_all;
@@ -173,17 +184,14 @@ class RouteBuilder {
 
   void divide_by_name() {
     std::size_t count = 0;
-    std::size_t bytes = 0;
     for (std::uint32_t id = 0; id < rules_by_destination_.size(); ++id) {
       for (const std::uint32_t rule : rules_by_destination_[id]) {
         for (const NameMatcher& matcher : rules_[rule].names) {
-          if (matcher.kind == NameMatcher::Kind::pattern) continue;
-          ++count;
-          bytes += matcher.text.size();
+          if (matcher.kind != NameMatcher::Kind::pattern) ++count;
         }
       }
     }
-    index_.names = NameTable(count, bytes, seed_);
+    index_.names = NameTable(count, seed_);
     NameTable& table = index_.names;
     RuleChains chains;
     chains.reserve(count);
@@ -230,9 +238,9 @@ class RouteBuilder {
 
   /// The target of rules that have the same destination and name, or no name at all.
   Target target(RuleList list) {
-    const RouteRule& rule = rules_[list.front()];
-    if (list.size() == 1 && rule.alpn.empty() && rule.sources.empty() && rule.protocols.empty()) {
-      return Target::rule(list.front(), name_source(rule));
+    if (list.size() == 1) {
+      const Target plain = plain_targets_[list.front()];
+      if (!plain.is_none()) return plain;
     }
     return Target::choices(rules_by_name_.number(std::move(list)));
   }
@@ -319,6 +327,7 @@ class RouteBuilder {
   std::uint32_t listener_count_;
   std::uint64_t seed_;
 
+  std::vector<Target> plain_targets_;        // of the rules without ALPN, source and protocol; none of others
   std::vector<RuleList> rules_by_listener_;  // by destination scope
   RuleLists rules_by_destination_;           // by name scope
   RuleLists rules_by_name_;                  // by choices

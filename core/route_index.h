@@ -105,7 +105,7 @@ struct RouteIndex {
   std::vector<Route> routes;  ///< by rule
 
   CidrTable destinations{0, 0};  ///< to name scopes
-  NameTable names{0, 0, 0};      ///< to targets
+  NameTable names{0, 0};         ///< to targets
   CidrTable sources{0, 0};       ///< to the first choice of a list
 };
 

@@ -85,15 +85,16 @@ class RouteSearch {
 
   bool search_table(std::uint32_t id, const RouteIndex::NameScope& scope) {
     if (!name_) name_.emplace(query_.name, index_.names.seed());
+    const NameTable::Depths& depths = scope.wildcards;
     const auto search_suffix = [&](NameTable::Kind table_kind, NameMatcher::Kind kind,
                                    const HashedName::Suffix& suffix) {
       const std::uint32_t value = index_.names.find(id, table_kind, suffix);
       return value != NameTable::no_value && search_target(Target::from_value(value), kind, suffix.text);
     };
     if (search_suffix(NameTable::Kind::exact, NameMatcher::Kind::exact, name_->whole())) return true;
-    for (std::size_t labels = name_->label_count() - 1; labels > 0; --labels) {
-      if (scope.wildcards.contains(labels) &&
-          search_suffix(NameTable::Kind::wildcard, NameMatcher::Kind::wildcard, name_->suffix(labels))) {
+    for (std::size_t labels = depths.next_below(name_->label_count()); labels > 0;
+         labels = depths.next_below(labels)) {
+      if (search_suffix(NameTable::Kind::wildcard, NameMatcher::Kind::wildcard, name_->suffix(labels))) {
         return true;
       }
     }

@@ -1,8 +1,9 @@
 #include "dispatch/access_record.h"
 
-#include <fmt/chrono.h>
+#include <fmt/compile.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <iterator>
 
 namespace portshare {
@@ -10,20 +11,32 @@ namespace {
 
 using std::chrono::microseconds;
 
+bool needs_escape(char c) {
+  const auto byte = static_cast<unsigned char>(c);
+  return byte < 0x20 || byte >= 0x7f || c == '"' || c == '\\';
+}
+
+/// In the text format.
+bool needs_quotes(char c) {
+  return c == ' ' || c == '=' || c == '"' || c == '\\';
+}
+
 // A client chooses some of these bytes (ALPN may be any), so whatever could end a string or a line is
 // escaped, and bytes that are not ASCII are shown as the code point of the same number: a line is always
 // valid JSON and valid UTF-8.
 void append_escaped(std::string_view text, std::string& out) {
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
+  for (;;) {
+    const auto plain = static_cast<std::size_t>(std::ranges::find_if(text, needs_escape) - text.begin());
+    out.append(text.substr(0, plain));
+    if (plain == text.size()) return;
+    const char c = text[plain];
     if (c == '"' || c == '\\') {
       out.push_back('\\');
       out.push_back(c);
-    } else if (byte < 0x20 || byte >= 0x7f) {
-      fmt::format_to(std::back_inserter(out), "\\u{:04x}", byte);
     } else {
-      out.push_back(c);
+      fmt::format_to(std::back_inserter(out), FMT_COMPILE("\\u{:04x}"), static_cast<unsigned char>(c));
     }
+    text.remove_prefix(plain + 1);
   }
 }
 
@@ -38,7 +51,7 @@ class Fields {
       number(key, is_json_ ? "null" : "-");
       return;
     }
-    const bool quoted = is_json_ || value.find_first_of(" =\"\\") != std::string_view::npos;
+    const bool quoted = is_json_ || std::ranges::any_of(value, needs_quotes);
     begin(key);
     if (quoted) out_.push_back('"');
     append_escaped(value, out_);
@@ -57,7 +70,7 @@ class Fields {
     if (duration < microseconds{0}) {
       text(key, "");
     } else {
-      number(key, fmt::format("{}.{:03}", duration.count() / 1000, duration.count() % 1000));
+      number(key, fmt::format(FMT_COMPILE("{}.{:03}"), duration.count() / 1000, duration.count() % 1000));
     }
   }
 
@@ -79,10 +92,13 @@ class Fields {
 };
 
 std::string rfc3339(std::chrono::system_clock::time_point time) {
-  const auto since_epoch = std::chrono::floor<microseconds>(time.time_since_epoch());
-  const auto seconds = std::chrono::floor<std::chrono::seconds>(since_epoch);
-  return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:06}Z", fmt::gmtime(std::time_t{seconds.count()}),
-                     (since_epoch - seconds).count());
+  const auto day = std::chrono::floor<std::chrono::days>(time);
+  const std::chrono::year_month_day date(day);
+  const std::chrono::hh_mm_ss clock(std::chrono::floor<microseconds>(time - day));
+  return fmt::format(FMT_COMPILE("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:06}Z"), static_cast<int>(date.year()),
+                     static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
+                     clock.hours().count(), clock.minutes().count(), clock.seconds().count(),
+                     clock.subseconds().count());
 }
 
 }  // namespace
@@ -103,7 +119,7 @@ void format_access_line(const Config& config, const ServerPool& servers, const A
   fields.text("name", name);
   fields.text("alpn", alpn);
   fields.text("route", record.route_line != AccessRecord::none
-                           ? fmt::format("{}:{}", config.file, record.route_line)
+                           ? fmt::format(FMT_COMPILE("{}:{}"), config.file, record.route_line)
                            : "");
   fields.text("backend", has_backend ? config.backends[record.backend].name : "");
   fields.text("server", has_server ? servers.servers(record.backend)[record.server].text : "");

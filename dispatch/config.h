@@ -3,6 +3,7 @@
 // complete.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -69,12 +70,13 @@ struct ListenerConfig {
   SourceLimits source_limits;
   [[nodiscard]] bool has_limits() const { return max_connections != 0 || source_limits.any(); }
   /// How long the system keeps a client that says nothing from us, which spares a wake-up for each of the
-  /// others. Not where somebody waits for the silent ones (`silent`), where they count (limits), nor where
-  /// the time matters.
+  /// others. Not where somebody waits for the silent ones (`silent`), where they count (limits), where the
+  /// time matters, nor on a unix socket, of which the system gives all.
   static constexpr std::chrono::seconds accept_deferral{1};
   [[nodiscard]] bool defers_accept() const {
     const bool has_time = first_flight_timeout.count() <= 0 || first_flight_timeout >= 3 * accept_deferral;
-    return reads_first_flight() && !silent_backend && !has_limits() && has_time;
+    const bool is_tcp = std::ranges::all_of(bind, [](const SocketAddress& at) { return at.ip.has_value(); });
+    return reads_first_flight() && !silent_backend && !has_limits() && has_time && is_tcp;
   }
 };
 

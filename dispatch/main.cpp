@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "dispatch/commands/command_line.h"
+#include "command_line/command_line.h"
 #include "dispatch/commands/program.h"
 
 int main(int argc, char** argv) {

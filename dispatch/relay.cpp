@@ -102,7 +102,6 @@ RelayDirection::Progress RelayDirection::sent(Loop& loop) {
     ended_ = true;
     return Progress::ended;
   }
-  ended_ = send_.last;
   if (!finish_sending(loop)) return Progress::running;
   const Progress progress = proceed(loop);
   return ended_ && progress == Progress::source_ended ? Progress::ended : progress;
@@ -152,6 +151,7 @@ bool RelayDirection::finish_sending(Loop& loop) {
 }
 
 void RelayDirection::take_off_sent() {
+  ended_ = send_.last;
   unsent_ = unsent_.subspan(send_.count);
   if (!is_replacement_) pending_ = pending_.subspan(send_.count);
 }

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/ip_address.h"
@@ -165,6 +166,10 @@ class Session {
   void release_first_flight();
   void release_first_buffer();
   void release_first_bytes();
+  [[nodiscard]] std::string_view logged_name() const {
+    return std::string_view(names_).substr(0, name_length_);
+  }
+  [[nodiscard]] std::string_view logged_alpn() const { return std::string_view(names_).substr(name_length_); }
   void log();
   /// With what is the same for all records of the connection.
   [[nodiscard]] AccessRecord begin_record(std::chrono::microseconds duration) const;
@@ -223,8 +228,9 @@ class Session {
 
   std::optional<IpEndpoint> source_;
   std::optional<IpEndpoint> destination_;
-  std::string name_;  // for the access log only
-  std::string alpn_;
+  // For the access log only: the name, and behind it the protocols that were offered.
+  std::string names_;
+  std::uint32_t name_length_ = 0;
 
   std::chrono::microseconds started_at_;  // the accept, or the beginning of the present request
   std::chrono::microseconds first_flight_time_{-1};

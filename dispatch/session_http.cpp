@@ -82,7 +82,8 @@ void Session::exchange_done() {
   bytes_out_ = 0;
   started_at_ = loop().now();
   first_flight_time_ = connect_time_ = microseconds{-1};
-  name_.clear();
+  names_.clear();
+  name_length_ = 0;
   route_line_ = AccessRecord::none;
   exchange_->last_backend = std::exchange(backend_, AccessRecord::none);
   exchange_->last_server = std::exchange(server_index_, AccessRecord::none);
@@ -162,7 +163,8 @@ void Session::server_ended() {
 
 void Session::server_gave_no_answer() {
   // What is not the whole of a request cannot be answered (RFC 9112, 8).
-  if (!is_request_passed() && upstream_.source_has_ended() && !failed_) return refuse(Outcome::malformed);
+  const bool is_whole = exchange_->requests.is_between_requests();  // maybe with its end still to be sent
+  if (!is_whole && upstream_.source_has_ended() && !failed_) return refuse(Outcome::malformed);
   // On a fresh connection the server is at fault; one that was kept open may just have been closed
   // too early for this request, which a client knows how to repeat if it sees the close.
   server_close_mode_ = CloseMode::reset;

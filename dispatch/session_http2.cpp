@@ -67,7 +67,7 @@ void Session::log_misdirected(const H2Request& request, const Route* route) {
   const bool has_no_route = !route && !listener().default_backend;
   record.outcome = has_no_route ? Outcome::no_route : Outcome::rejected;
   if (route) record.route_line = route->line;
-  worker_.log(record, request.authority.view(), alpn_);
+  worker_.log(record, request.authority.view(), logged_alpn());
 }
 
 void Session::http2_malformed(bool is_upstream) {

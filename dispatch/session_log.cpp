@@ -10,11 +10,11 @@ namespace portshare {
 using std::chrono::microseconds;
 
 void Session::remember_names(const RouteQuery& query) {
-  name_ = query.name;
-  alpn_.clear();
+  names_ = query.name;
+  name_length_ = static_cast<std::uint32_t>(names_.size());
   for (Cursor list(query.alpn); const auto protocol = list.read_vector8();) {
-    if (!alpn_.empty()) alpn_.push_back(',');
-    alpn_.append(as_text(*protocol));
+    if (names_.size() > name_length_) names_.push_back(',');
+    names_.append(as_text(*protocol));
   }
 }
 
@@ -29,7 +29,7 @@ void Session::log() {
   record.bytes_out = bytes_out_;
   record.first_flight = first_flight_time_;
   record.connect = connect_time_;
-  worker_.log(record, name_, alpn_);
+  worker_.log(record, logged_name(), logged_alpn());
 }
 
 AccessRecord Session::begin_record(microseconds duration) const {

@@ -49,6 +49,7 @@ void Session::read_proxy_header(Op& op) {
   first_buffer_ = op.take_buffer();
   if (goes_to_silent_) return stayed_silent();
   if (first_bytes_.empty()) return ended_without_proxy_header();
+  watch_rest_of_first_flight();
 
   // What may still become a header is kept where a first flight would be.
   const std::size_t kept = first_flight_ ? first_flight_->bytes().size() : 0;

@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "core/source_table.h"
+#include "core/suggestion.h"
 #include "dispatch/diagnostics.h"
-#include "dispatch/suggestion.h"
 #include "dispatch/toml_document.h"
 
 namespace portshare {

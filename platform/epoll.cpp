@@ -19,7 +19,7 @@ using std::chrono::milliseconds;
 
 namespace {
 
-constexpr std::uint32_t input_events = EPOLLIN | EPOLLRDHUP;
+constexpr std::uint32_t input_events = EPOLLIN | EPOLLPRI | EPOLLRDHUP;
 constexpr std::uint32_t end_events = EPOLLRDHUP | EPOLLHUP | EPOLLERR;
 constexpr std::uint32_t listener_events = EPOLLIN | EPOLLEXCLUSIVE;
 
@@ -237,6 +237,7 @@ void EpollBackend::handle(const epoll_event& event, OpQueue& done) {
     return;
   }
   if (event.events & end_events) descriptor.ended = true;
+  if (event.events & EPOLLPRI) descriptor.has_urgent_byte = true;
   if ((event.events & (EPOLLRDHUP | EPOLLERR)) == EPOLLRDHUP) descriptor.stream_ended = true;
   if (event.events & (EPOLLIN | end_events)) descriptor.may_have_input = true;
 
@@ -281,11 +282,8 @@ bool EpollBackend::try_accept(Op& op, OpQueue& done) {
 }
 
 bool EpollBackend::try_receive(Op& op, Descriptor& descriptor, OpQueue& done) {
-  if (op.is_bulk) {
-    const Attempt attempt = try_receive_bulk(op, done);
-    if (attempt == Attempt::waits) descriptor.may_have_input = false;
-    if (attempt != Attempt::no_pipe) return attempt == Attempt::over;
-  }
+  // Where there is nothing for a pipe there may be an urgent byte at the front, which only a receive steps over.
+  if (op.is_bulk && try_receive_bulk(op, done) == Attempt::over) return true;
   std::uint8_t* buffer = buffers().acquire();
   if (!buffer) {
     descriptor.may_have_input = finish_without_buffer(op, done);
@@ -299,8 +297,9 @@ bool EpollBackend::try_receive(Op& op, Descriptor& descriptor, OpQueue& done) {
     op.count = static_cast<std::uint32_t>(got);
     // Less than was asked for means that there was no more, and the next bytes make an event.
     if (op.count < room) {
-      op.last = descriptor.stream_ended;
-      if (!descriptor.ended) descriptor.may_have_input = false;
+      // Except before an urgent byte, where the system stops as well.
+      op.last = descriptor.stream_ended && is_at_end(op.socket);
+      if (!descriptor.ended && !descriptor.has_urgent_byte) descriptor.may_have_input = false;
     }
     finish(op, Status::ok, done);
     return true;

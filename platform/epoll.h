@@ -37,6 +37,7 @@ class EpollBackend final : public PosixBackend {
     std::uint32_t generation = 0;  // tells an earlier socket's events from those of this one
     std::uint32_t interest = 0;    // the events it is registered for; 0: not registered
     bool may_have_input = true;    // false: nothing to receive now, and an event will say when there is
+    bool has_urgent_byte = false;  // a receive stops before it, and no event follows
     bool ended = false;            // the peer's end or an error was reported: no event need follow
     bool stream_ended = false;     // the end, and no error
   };

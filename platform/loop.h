@@ -31,36 +31,31 @@ class Loop {
   ~Loop();
 
   void accept(Op& op, Socket listener) {
-    op.listener = listener;
     start(op, Op::Kind::accept, Socket::none);
+    op.listener = listener;
   }
   /// What the owner of a connect does when it has succeeded.
   enum class Then : std::uint8_t { waits, sends_at_once };
   /// `address` must live until the callback. Who sends at once spares the network a packet: the
   /// acknowledgement that ends the handshake travels with the first bytes.
   void connect(Op& op, const SocketAddress& address, Then then = Then::waits) {
+    start(op, Op::Kind::connect, Socket::none);
     op.address = &address;
     op.data_follows = then == Then::sends_at_once;
-    start(op, Op::Kind::connect, Socket::none);
   }
   /// The bytes come in a buffer of buffers(), see Op::take_buffer.
-  void receive(Op& op, Socket socket) {
-    op.is_bulk = op.only_now = false;
-    start(op, Op::Kind::receive, socket);
-  }
+  void receive(Op& op, Socket socket) { start(op, Op::Kind::receive, socket); }
   /// What has come by now; `nothing_yet` if the receive would have to wait.
   void receive_now(Op& op, Socket socket) {
-    op.is_bulk = false;
-    op.only_now = true;
     start(op, Op::Kind::receive, socket);
+    op.only_now = true;
   }
   /// For a stream of which much is to come, and which nobody looks at: the bytes, at most `most`, come in a
   /// pipe (Op::take_pipe), and are never copied, or in a buffer if there is no pipe to be had.
   void receive_bulk(Op& op, Socket socket, std::uint32_t most) {
-    op.is_bulk = true;
-    op.only_now = false;
-    op.length = most;
     start(op, Op::Kind::receive, socket);
+    op.is_bulk = true;
+    op.length = most;
   }
   /// `bytes`, at least one, must live until the callback. `count` may be less than asked: send the rest then.
   void send(Op& op, Socket socket, ByteView bytes) { start_send(op, socket, bytes, false); }
@@ -69,9 +64,8 @@ class Loop {
   void send_last(Op& op, Socket socket, ByteView bytes) { start_send(op, socket, bytes, true); }
   /// Sends the next `count` bytes of a pipe, at least one. `op.count` may be less.
   void send_from(Op& op, Socket socket, Pipe pipe, std::uint32_t count) {
-    op.length = count;
-    op.ends_stream = false;
     start(op, Op::Kind::send, socket);
+    op.length = count;
     op.pipe = pipe;
   }
   /// Ends the sending side: the peer reads the end of the stream.
@@ -110,10 +104,10 @@ class Loop {
 
  private:
   void start_send(Op& op, Socket socket, ByteView bytes, bool ends_stream) {
+    start(op, Op::Kind::send, socket);
     op.data = bytes.data();
     op.length = static_cast<std::uint32_t>(bytes.size());
     op.ends_stream = ends_stream;
-    start(op, Op::Kind::send, socket);
   }
   void start(Op& op, Op::Kind kind, Socket socket) {
     assert(op.state == Op::State::idle);
@@ -125,7 +119,7 @@ class Loop {
     op.count = 0;
     op.buffer = nullptr;
     op.pipe = Pipe::none;
-    op.polls = false;
+    op.data_follows = op.ends_stream = op.is_bulk = op.only_now = op.polls = false;
     op.last = false;
     op.cancel_requested = false;
     queued_.push(op);

@@ -61,8 +61,8 @@ class Op {
     finished,   ///< the result is in and the callback about to run: too late to cancel
   };
 
-  Op() = default;
-  Op(Callback callback, void* context) : callback_(callback), context_(context) {}
+  Op() : Op(nullptr, nullptr) {}
+  Op(Callback callback, void* context) : length(0), buffer(nullptr), callback_(callback), context_(context) {}
   Op(const Op&) = delete;
   Op& operator=(const Op&) = delete;
 
@@ -85,35 +85,40 @@ class Op {
   [[nodiscard]] bool is_last() const { return last; }
   /// Takes the buffer of a receive over; it goes back with BufferPool::release. Null at the end of the stream
   /// and on failure.
-  [[nodiscard]] std::uint8_t* take_buffer() { return std::exchange(buffer, nullptr); }
-
+  [[nodiscard]] std::uint8_t* take_buffer() {
+    return kind == Kind::receive ? std::exchange(buffer, nullptr) : nullptr;
+  }
   /// Likewise of a bulk receive that has left its bytes in a pipe; it goes back with Backend::release_pipe.
   [[nodiscard]] Pipe take_pipe() { return std::exchange(pipe, Pipe::none); }
 
   // Results, valid from the callback until the next start.
   Status status = Status::ok;
+  bool last = false;  ///< of a receive: see is_last(); of a send: the end of the stream went along
+  Kind kind = Kind::none;
+  State state = State::idle;      ///< between Loop and Backend, as is all below `socket`
   std::int32_t system_error = 0;  ///< the system's own code, for logs only
   std::uint32_t count = 0;        ///< bytes received or sent
   Socket socket = Socket::none;  ///< the one worked on; of accept and connect: the new one, `none` on failure
-  bool last = false;             ///< of a receive: see is_last(); of a send: the end of the stream went along
 
   // Between Loop and Backend. Owners leave these alone.
-  Kind kind = Kind::none;
-  State state = State::idle;
   CloseMode close_mode = CloseMode::orderly;
   bool cancel_requested = false;
-  bool data_follows = false;           ///< of connect
-  bool ends_stream = false;            ///< of send
-  bool is_bulk = false;                ///< of receive, which may then use a pipe
-  bool polls = false;                  ///< waits for its socket to become ready, and is to be tried then
-  bool only_now = false;               ///< of receive: not to wait
-  bool likely_waits = false;           ///< of receive: to be tried when the socket is ready, and not before
-  Socket listener = Socket::none;      ///< of accept
-  std::uint32_t length = 0;            ///< of send; of a bulk receive the most that it may bring
-  const std::uint8_t* data = nullptr;  ///< of send
-  const SocketAddress* address = nullptr;  ///< of connect; kept by the owner until the callback
-  std::uint8_t* buffer = nullptr;          ///< of receive
-  Pipe pipe = Pipe::none;                  ///< of bulk receive; of send: has the bytes instead of `data`
+  bool data_follows = false;  ///< of connect
+  bool ends_stream = false;   ///< of send
+  bool is_bulk = false;       ///< of receive, which may then use a pipe
+  bool only_now = false;      ///< of receive: not to wait
+  bool likely_waits = false;  ///< of receive: to be tried when the socket is ready, and not before
+  bool polls = false;         ///< waits for its socket to become ready, and is to be tried then
+  Pipe pipe = Pipe::none;     ///< of bulk receive; of send: has the bytes instead of `data`
+  union {
+    Socket listener;       ///< of accept
+    std::uint32_t length;  ///< of send; of a bulk receive the most that it may bring
+  };
+  union {
+    const std::uint8_t* data;      ///< of send
+    const SocketAddress* address;  ///< of connect; kept by the owner until the callback
+    std::uint8_t* buffer;          ///< of receive
+  };
   Op* next = nullptr;
 
  private:
@@ -121,6 +126,8 @@ class Op {
   Callback callback_ = nullptr;
   void* context_ = nullptr;
 };
+
+static_assert(sizeof(Op) == 64, "every connection has four, and each is to fill one line of the cache");
 
 using OpQueue = Queue<Op>;
 

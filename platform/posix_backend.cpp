@@ -175,6 +175,8 @@ PosixBackend::Attempt PosixBackend::try_receive_bulk(Op& op, OpQueue& done) {
   } else {
     pipes_.release(pipe, true);
     if (error == EAGAIN) return Attempt::waits;
+    // splice takes an urgent byte for the end; a receive steps over it.
+    if (moved == 0 && !is_at_end(op.socket)) return Attempt::no_pipe;
   }
   settle(op, error, done);
   return Attempt::over;

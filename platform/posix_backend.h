@@ -37,7 +37,7 @@ class PosixBackend : public Backend {
 
   enum class Attempt : std::uint8_t {
     over,     ///< the op is in `done`
-    waits,    ///< to be tried again when the socket is ready
+    waits,    ///< to be tried again when the socket is ready; if it was, to be done with a buffer
     no_pipe,  ///< to be done with a buffer
   };
   [[nodiscard]] Attempt try_receive_bulk(Op& op, OpQueue& done);

@@ -275,7 +275,8 @@ void UringBackend::complete_poll(Op& op, int result, OpQueue& done) {
   } else if (error != 0) {
     settle(op, error, done);
   } else if (op.kind == Op::Kind::receive) {
-    submit_bulk_receive(op, done);
+    // Ready, and nothing for a pipe: there is an urgent byte at the front, which only a receive steps over.
+    if (try_receive_bulk(op, done) != Attempt::over) submit_receive(op, false);
   } else {
     submit_send(op, done);
   }

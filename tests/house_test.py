@@ -37,12 +37,15 @@ TEST_LIBRARIES = LIBRARIES + ("gtest/", "gmock/")
 FOLDERS = {
     "core": (("core",), ("nghttp2/",)),  # HPACK, which is pure too
     "platform": (("core", "platform"), None),
-    "dispatch": (("core", "platform", "dispatch"), LIBRARIES),
+    "command_line": (("core", "command_line"), LIBRARIES),
+    "dispatch": (("core", "platform", "command_line", "dispatch"), LIBRARIES),
     "dispatch/demo": (("core", "platform", "dispatch"), LIBRARIES + ("openssl/",)),  # its TLS application
-    "bench": (("core", "platform", "bench"), LIBRARIES + ("benchmark/",)),
-    "tests": (("core", "platform", "dispatch", "tests"), TEST_LIBRARIES),
+    "bench": (("core", "platform", "command_line", "bench"), LIBRARIES + ("nlohmann/",)),
+    "bench/microbenchmarks": (("core", "platform", "dispatch", "bench", "tests"), LIBRARIES + ("benchmark/",)),
+    "tests": (("core", "platform", "command_line", "dispatch", "tests"), TEST_LIBRARIES),
     "tests/core": (("core", "tests"), TEST_LIBRARIES),
     "tests/platform": (("core", "platform", "tests"), None),
+    "tests/bench": (("core", "platform", "command_line", "bench", "tests"), TEST_LIBRARIES + ("nlohmann/",)),
     "tests/dispatch/demo": (("core", "platform", "dispatch", "tests"), TEST_LIBRARIES + ("openssl/",)),
     "tests/backend_conformance": (("core", "platform", "tests"), None),
     "tests/guard_pages": (("core", "tests"), None),  # pages that nobody may read
@@ -55,7 +58,7 @@ UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX)\b")
 
 
 def sources(root, *suffixes):
-    for folder in ("core", "platform", "dispatch", "bench", "tests"):
+    for folder in ("core", "platform", "command_line", "dispatch", "bench", "tests"):
         for path in sorted((root / folder).rglob("*")):
             if path.suffix in suffixes and path.name != "house_test.py":
                 yield path
@@ -165,6 +168,9 @@ PLANTED = {
     "dispatch includes signal.h": ("dispatch/a.cpp", "#include <signal.h>\n"),
     "dispatch includes poll": ("dispatch/a.cpp", "#include <poll.h>\n"),
     "dispatch includes openssl": ("dispatch/a.cpp", "#include <openssl/ssl.h>\n"),
+    "bench includes dispatch": ("bench/a.cpp", '#include "dispatch/session.h"\n'),
+    "bench includes sys": ("bench/a.cpp", "#include <sys/socket.h>\n"),
+    "a command line includes platform": ("command_line/a.h", HEADER + '#include "platform/op.h"\n'),
     "dispatch includes tests": ("dispatch/a.cpp", '#include "tests/core/cursor_test.cpp"\n'),
     "a test of core includes platform": ("tests/core/a.cpp", '#include "platform/op.h"\n'),
     "a test of core includes sys": ("tests/core/a.cpp", "#include <sys/socket.h>\n"),

@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "dispatch/commands/command_line.h"
+#include "command_line/command_line.h"
 #include "dispatch/commands/config_option.h"
 
 namespace portshare {

@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "dispatch/commands/command_line.h"
+#include "command_line/command_line.h"
 #include "dispatch/commands/serve.h"
 #include "dispatch/config_reader.h"
 #include "dispatch/demo/demo_directory.h"

@@ -11,10 +11,10 @@
 #include <utility>
 #include <vector>
 
-#include "dispatch/commands/command_line.h"
+#include "command_line/command_line.h"
+#include "core/suggestion.h"
 #include "dispatch/commands/config_option.h"
 #include "dispatch/config_names.h"
-#include "dispatch/suggestion.h"
 
 namespace portshare {
 namespace {

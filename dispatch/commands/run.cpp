@@ -11,7 +11,7 @@
 #include <thread>
 #include <utility>
 
-#include "dispatch/commands/command_line.h"
+#include "command_line/command_line.h"
 #include "dispatch/commands/config_option.h"
 #include "dispatch/commands/serve.h"
 #include "dispatch/dispatcher.h"

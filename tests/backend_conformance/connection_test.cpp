@@ -160,6 +160,104 @@ TEST_P(ConnectionTest, AnUnansweredConnectIsCancelled) {
   }
 }
 
+TEST_P(ConnectionTest, AConnectThatIsRefusedLeavesNoSocket) {
+  const Socket listener = listen(any_ipv4_port);
+  const Socket abandoned_listener = listen(any_ipv4_port);
+  const SocketAddress abandoned = stage().address_of(abandoned_listener);
+  close_listener(abandoned_listener);
+  const Socket before = connect_to(listener).client;
+  close(before);
+  for (const Loop::Then then : {Loop::Then::waits, Loop::Then::sends_at_once}) {
+    RecordedOp op(loop());
+    loop().connect(op.op, abandoned, then);
+    finish(op);
+    EXPECT_EQ(op.op.status, Status::refused);
+    EXPECT_EQ(op.op.socket, Socket::none);
+  }
+  const Socket after = connect_to(listener).client;
+  // The system gives out the lowest number that is free; the simulator never gives one again.
+  if (!GetParam().name.starts_with("simulated")) {
+    EXPECT_EQ(after, before);
+  }
+}
+
+TEST_P(ConnectionTest, WhoeverSendsAtOnceIsHeardFirst) {
+  for (const SocketAddress& any : {any_ipv4_port, any_ipv6_port, stage().unix_address()}) {
+    SCOPED_TRACE(any.to_string());
+    const Socket listener = listen(any);
+    const SocketAddress address = stage().address_of(listener);
+    RecordedOp accepting(loop());
+    RecordedOp connecting(loop());
+    loop().accept(accepting.op, listener);
+    loop().connect(connecting.op, address, Loop::Then::sends_at_once);
+    finish(connecting);
+    ASSERT_EQ(connecting.op.status, Status::ok);
+    const Socket client = keep(connecting.op.socket);
+    EXPECT_EQ(send_all(client, "question"), Status::ok);
+    finish(accepting);
+    ASSERT_EQ(accepting.op.status, Status::ok);
+    const Socket server = keep(accepting.op.socket);
+    EXPECT_EQ(receive_some(server, 8), "question");
+    EXPECT_EQ(send_all(server, "answer"), Status::ok);
+    EXPECT_EQ(receive_some(client, 6), "answer");
+  }
+}
+
+TEST_P(ConnectionTest, WhoeverWantedToSendAtOnceMayWaitAllTheSame) {
+  const Socket listener = listen(any_ipv4_port);
+  const SocketAddress address = stage().address_of(listener);
+  RecordedOp accepting(loop());
+  RecordedOp connecting(loop());
+  loop().accept(accepting.op, listener);
+  loop().connect(connecting.op, address, Loop::Then::sends_at_once);
+  finish(connecting);
+  finish(accepting);
+  ASSERT_EQ(connecting.op.status, Status::ok);
+  ASSERT_EQ(accepting.op.status, Status::ok);
+  const Socket client = keep(connecting.op.socket);
+  EXPECT_EQ(send_all(keep(accepting.op.socket), "greeting"), Status::ok);
+  EXPECT_EQ(receive_some(client, 8), "greeting");
+}
+
+TEST_P(ConnectionTest, AConnectAfterACancelledOneWaitsForRoomAndSends) {
+  for (const SocketAddress& any : {any_ipv4_port, stage().unix_address()}) {
+    SCOPED_TRACE(any.to_string());
+    const Socket listener = listen_with_short_queue(any);
+    const SocketAddress address = stage().address_of(listener);
+    RecordedOp first(loop());
+    loop().connect(first.op, address);
+    finish(first);
+    ASSERT_EQ(first.op.status, Status::ok);
+    const Socket in_queue = keep(first.op.socket);
+    RecordedOp given_up(loop());
+    RecordedOp patient(loop());
+    loop().connect(given_up.op, address, Loop::Then::sends_at_once);
+    loop().run_once(milliseconds{20});
+    loop().cancel(given_up.op);
+    finish(given_up);
+    EXPECT_EQ(given_up.op.status, Status::cancelled);
+    EXPECT_EQ(given_up.op.socket, Socket::none);
+
+    loop().connect(patient.op, address, Loop::Then::sends_at_once);
+    loop().run_once(milliseconds{20});
+    EXPECT_FALSE(patient.called_back());
+    RecordedOp accepting(loop());
+    loop().accept(accepting.op, listener);
+    finish(accepting);
+    ASSERT_EQ(accepting.op.status, Status::ok);
+    close(in_queue);
+    close(accepting.op.socket);
+    finish(patient);
+    ASSERT_EQ(patient.op.status, Status::ok);
+    const Socket client = keep(patient.op.socket);
+    EXPECT_EQ(send_all(client, "patience"), Status::ok);
+    loop().accept(accepting.op, listener);
+    finish(accepting);
+    ASSERT_EQ(accepting.op.status, Status::ok);
+    EXPECT_EQ(receive_some(keep(accepting.op.socket), 8), "patience");
+  }
+}
+
 TEST_P(ConnectionTest, DescriptorsRunOutAndComeBack) {
   const Socket listener = listen(any_ipv4_port);
   const SocketAddress address = stage().address_of(listener);

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <set>
 #include <string>
 #include <vector>
@@ -67,7 +68,7 @@ TEST(HashedName, the_longest_names) {
 }
 
 TEST(NameTable, scope_and_kind_are_part_of_the_key) {
-  NameTable table(3, 0, 1);
+  NameTable table(3, 1);
   table.insert(1, Kind::exact, "example.com") = 10;
   table.insert(1, Kind::wildcard, "example.com") = 11;
   table.insert(2, Kind::exact, "example.com") = 12;
@@ -88,7 +89,7 @@ TEST(NameTable, finds_all_that_is_in_it_and_nothing_else) {
   for (int round = 0; round < 20; ++round) {
     std::set<std::string> names;
     while (names.size() < 500) names.insert(random_name(random));
-    NameTable table(names.size(), 0, random.next());
+    NameTable table(names.size(), random.next());
     std::uint32_t value = 0;
     for (const std::string& name : names) table.insert(0, Kind::exact, name) = value++;
     value = 0;
@@ -104,24 +105,66 @@ TEST(NameTable, finds_all_that_is_in_it_and_nothing_else) {
   }
 }
 
+TEST(NameTable, names_of_every_length_that_differ_in_one_byte) {
+  std::vector<std::string> names;
+  for (std::size_t length = 1; length <= 255; ++length) {
+    for (const std::size_t other : {std::size_t{0}, length / 2, length - 1}) {
+      std::string name(length, 'a');
+      names.push_back(name);
+      name[other] = 'b';
+      names.push_back(name);
+    }
+  }
+  std::ranges::sort(names);
+  const auto repeated = std::ranges::unique(names);
+  names.erase(repeated.begin(), repeated.end());
+  NameTable table(names.size(), 6);
+  std::uint32_t value = 0;
+  for (const std::string& name : names) table.insert(0, Kind::exact, name) = value++;
+  value = 0;
+  for (const std::string& name : names) {
+    ASSERT_EQ(table.find(0, Kind::exact, HashedName(name, table.seed()).whole()), value++) << name;
+    std::string other = name;
+    other[name.size() / 3] = 'c';
+    ASSERT_EQ(table.find(0, Kind::exact, HashedName(other, table.seed()).whole()), NameTable::no_value);
+  }
+}
+
+TEST(NameTable, visits_every_value_once) {
+  Random random(7);
+  std::set<std::string> names;
+  while (names.size() < 300) names.insert(random_name(random));
+  NameTable table(400, 8);
+  std::uint32_t value = 0;
+  for (const std::string& name : names) table.insert(3, Kind::wildcard, name) = value++;
+  std::set<std::uint32_t> visited;
+  table.for_each_value([&](std::uint32_t& each) { EXPECT_TRUE(visited.insert(each).second); });
+  EXPECT_EQ(visited.size(), names.size());
+  EXPECT_EQ(*visited.rbegin(), value - 1);
+}
+
 TEST(NameTable, an_empty_table_finds_nothing) {
-  const NameTable table(0, 0, 1);
+  const NameTable table(0, 1);
   EXPECT_EQ(table.find(0, Kind::exact, HashedName("a", 1).whole()), NameTable::no_value);
 }
 
 TEST(NameTable, depths) {
   NameTable::Depths depths;
+  EXPECT_EQ(depths.next_below(300), 0U) << "none";
   depths.add("com");
   depths.add("b.example.com");
-  EXPECT_TRUE(depths.contains(1));
-  EXPECT_FALSE(depths.contains(2));
-  EXPECT_TRUE(depths.contains(3));
-  EXPECT_FALSE(depths.contains(64));
+  EXPECT_EQ(depths.next_below(1), 0U);
+  EXPECT_EQ(depths.next_below(2), 1U);
+  EXPECT_EQ(depths.next_below(3), 1U);
+  EXPECT_EQ(depths.next_below(4), 3U);
+  EXPECT_EQ(depths.next_below(64), 3U);
+  EXPECT_EQ(depths.next_below(100), 3U);
   std::string deep = "a";
   for (int i = 1; i < 100; ++i) deep += ".a";
   depths.add(deep);
-  EXPECT_TRUE(depths.contains(100));
-  EXPECT_FALSE(depths.contains(63));
+  EXPECT_EQ(depths.next_below(102), 101U) << "from 64 on, every depth counts";
+  EXPECT_EQ(depths.next_below(65), 64U);
+  EXPECT_EQ(depths.next_below(64), 3U);
 }
 
 }  // namespace

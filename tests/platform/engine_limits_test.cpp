@@ -209,8 +209,8 @@ TEST_P(EngineLimits, AUnixConnectWaitsForRoomInTheQueue) {
   // A queue of length 0 takes one connection.
   std::array<Op, 3> ops;
   for (Op& op : ops) {
-    op.address = &address;
     start(op, Op::Kind::connect, Socket::none);
+    op.address = &address;
   }
   run_until_done(1);
   ASSERT_TRUE(ops[0].is_idle());
@@ -240,8 +240,8 @@ TEST_P(EngineLimits, APausedListenerKeepsItsConnections) {
   Op accept;
   start(accept, Op::Kind::accept, *listener);
   for (Op& op : connects) {
-    op.address = &address;
     start(op, Op::Kind::connect, Socket::none);
+    op.address = &address;
   }
   run_until_done(connects.size() + 1);
   std::vector<Socket> sockets{accept.socket};
@@ -274,7 +274,6 @@ TEST_P(EngineLimits, AListenerMayTakeTheNumberOfAnEarlierOne) {
     const SocketAddress address = address_of_listening_socket(*listener);
     Op accept;
     Op connect;
-    connect.address = &address;
     start(accept, Op::Kind::accept, *listener);
     if (by_cancelling) {
       expect_nothing_ends();
@@ -282,6 +281,7 @@ TEST_P(EngineLimits, AListenerMayTakeTheNumberOfAnEarlierOne) {
       run_until_done(1);
     } else {
       start(connect, Op::Kind::connect, Socket::none);
+      connect.address = &address;
       run_until_done(2);
       std::array<Op, 2> closes;
       start(closes[0], Op::Kind::close, accept.socket);

@@ -493,6 +493,15 @@ TEST_F(SimulatedNetworkDeathTest, SendAfterShutdown) {
   EXPECT_DEATH(send(client_, "x"), "send after a shutdown .*seed 7,");
 }
 
+TEST_F(SimulatedNetworkDeathTest, SendAfterTheEndThatWentWithBytes) {
+  establish();
+  RecordedOp op(world_.loop);
+  world_.loop.send_last(op.op, client_, as_bytes("x"));
+  finish(op);
+  ASSERT_TRUE(op.op.last);
+  EXPECT_DEATH(send(client_, "y"), "send after a shutdown .*seed 7,");
+}
+
 TEST_F(SimulatedNetworkDeathTest, BytesChangedWhileTheyAreSent) {
   establish();
   RecordedOp op(world_.loop);

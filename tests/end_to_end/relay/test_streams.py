@@ -1,8 +1,12 @@
 """What a relayed connection is to its two ends: the same as a direct one."""
 
+import concurrent.futures
+import contextlib
 import hashlib
+import pathlib
 import random
 import select
+import signal
 import socket
 import threading
 import time
@@ -241,3 +245,114 @@ retries = 0
         reset(connect(port))
         eventually(dispatcher.access, "a line in the access log")
     assert dispatcher.access()[0]["outcome"] in ("client_reset", "connect_timeout")
+
+
+@contextlib.contextmanager
+def stopped(dispatcher):
+    """What arrives meanwhile waits, and portshare then finds all of it at once."""
+    dispatcher.signal(signal.SIGSTOP)
+    dispatcher.eventually(lambda: "T" in state_of(dispatcher.pid), "a stop")
+    try:
+        yield
+    finally:
+        dispatcher.signal(signal.SIGCONT)
+
+
+def state_of(process):
+    return pathlib.Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+
+
+@pytest.mark.smoke
+@pytest.mark.parametrize("first", ("client", "server"))
+def test_an_end_that_comes_with_its_bytes(relay, first):
+    dispatcher, client, server = relay()
+    one, other = (client, server) if first == "client" else (server, client)
+    with client, server:
+        # Both directions are under way before.
+        for sender, reader in ((one, other), (other, one)):
+            sender.sendall(b"x")
+            assert receive_exactly(reader, 1) == b"x"
+        with stopped(dispatcher):
+            one.sendall(b"last words")
+            one.shutdown(socket.SHUT_WR)
+        assert read_to_end(other) == (b"last words", "close")
+        other.sendall(b"still here" * 10_000)
+        assert receive_exactly(one, 100_000) == b"still here" * 10_000
+        with stopped(dispatcher):
+            other.sendall(b"goodbye")
+            other.shutdown(socket.SHUT_WR)
+        assert read_to_end(one) == (b"goodbye", "close")
+    dispatcher.logged(outcome="ok")
+
+
+@pytest.mark.smoke
+def test_both_ends_come_with_their_bytes(relay):
+    dispatcher, client, server = relay()
+    with client, server:
+        with stopped(dispatcher):
+            for peer in (client, server):
+                peer.sendall(b"last words" * 5_000)
+                peer.shutdown(socket.SHUT_WR)
+        assert read_to_end(server) == (b"last words" * 5_000, "close")
+        assert read_to_end(client) == (b"last words" * 5_000, "close")
+    record = dispatcher.logged(outcome="ok")
+    assert (record["bytes_in"], record["bytes_out"]) == (50_000, 50_000)
+
+
+def test_bytes_behind_an_urgent_one_are_not_lost(relay):
+    """The urgent byte itself is (TCP's urgent data is not carried), but not the end of the stream."""
+    dispatcher, client, server = relay()
+    with client, server:
+        client.sendall(b"x")
+        assert receive_exactly(server, 1) == b"x"
+        with stopped(dispatcher):
+            client.sendall(b"before")
+            client.send(b"!", socket.MSG_OOB)
+            client.sendall(b"behind")
+            client.shutdown(socket.SHUT_WR)
+        assert read_to_end(server) == (b"beforebehind", "close")
+
+
+def test_bytes_behind_an_urgent_one_do_not_wait_for_more(relay):
+    dispatcher, client, server = relay()
+    with client, server:
+        client.sendall(b"x")
+        assert receive_exactly(server, 1) == b"x"
+        with stopped(dispatcher):
+            client.sendall(b"before")
+            client.send(b"!", socket.MSG_OOB)
+            client.sendall(b"behind")
+        assert receive_exactly(server, 12) == b"beforebehind"
+
+
+@pytest.mark.parametrize("is_at_the_end", [False, True])
+def test_an_urgent_byte_in_the_middle_of_much_stops_nothing(relay, is_at_the_end):
+    _, client, server = relay()
+    much = bytes(range(256)) * 4096  # enough to be carried by way of a pipe
+    behind = b"" if is_at_the_end else much
+
+    def send():
+        client.sendall(much + much)
+        client.send(b"!", socket.MSG_OOB)
+        client.sendall(behind)
+        client.shutdown(socket.SHUT_WR)
+
+    with client, server, concurrent.futures.ThreadPoolExecutor(1) as sender:
+        sending = sender.submit(send)
+        received, end = read_to_end(server)
+        sending.result()
+    assert end == "close"
+    assert received == much + much + behind
+
+
+def test_an_upload_that_the_server_resets_ends_in_a_reset(relay):
+    """What the server had sent before gets there, if anything does, and never looks whole."""
+    dispatcher, client, server = relay()
+    with client:
+        blocked(client)
+        with stopped(dispatcher):
+            server.sendall(b"part")
+            reset(server)
+        received, ending = read_to_end(client)
+        assert b"part".startswith(received) and ending == "reset"
+    dispatcher.logged(outcome="server_reset")

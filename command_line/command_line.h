@@ -1,4 +1,5 @@
-// What the commands share: how a command is called, its exit codes, its options.
+// What the commands of portshare and of portshare-bench share: how one is called, its exit codes, its
+// options.
 #pragma once
 
 #include <boost/program_options/options_description.hpp>
@@ -28,6 +29,9 @@ struct CommandUsage {
   std::string_view name;      ///< "check"
   std::string_view synopsis;  ///< "-c FILE"
   std::string_view purpose;   ///< a sentence or several
+  std::string_view program = "portshare";
+  /// The option that takes the values which stand alone; empty: there are none.
+  const char* positional = "";
 };
 
 /// Parses options, and adds --help to them. If there is nothing left to do, because the help was asked for or
@@ -43,7 +47,22 @@ template <typename Value>
   return boost::any_cast<Value>(&values[name].value());
 }
 
-/// "portshare COMMAND: MESSAGE" on stderr, with a hint at --help. Returns exit_code::usage.
-[[nodiscard]] int report_usage_error(std::string_view command, std::string_view message);
+/// "PROGRAM COMMAND: MESSAGE" on stderr, with a hint at --help. Returns exit_code::usage.
+[[nodiscard]] int report_usage_error(std::string_view command, std::string_view message,
+                                     std::string_view program = "portshare");
+
+/// The program itself: finds the command that the first argument names and runs it; --help and --version.
+struct Program {
+  std::string_view name;     ///< "portshare"
+  std::string_view purpose;  ///< a sentence
+  std::string_view version;
+  std::span<const Command> commands;
+  /// Commands that this version does not have: they get an honest answer rather than a guess at a
+  /// misspelling.
+  std::span<const std::string_view> later_commands = {};
+};
+
+/// `arguments` without the program's own name. Returns the exit code.
+[[nodiscard]] int run_command_of(const Program& program, std::span<const std::string> arguments);
 
 }  // namespace portshare

@@ -1,4 +1,4 @@
-#include "dispatch/suggestion.h"
+#include "core/suggestion.h"
 
 #include <algorithm>
 #include <array>
