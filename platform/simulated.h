@@ -40,7 +40,7 @@ class SimulatedBackend final : public Backend {
   void release_pipe(Pipe pipe, bool is_empty) override;
   /// How many receives have brought a pipe.
   [[nodiscard]] std::size_t pipes_brought() const {
-    return static_cast<std::size_t>(std::to_underlying(last_pipe_) + 1);
+    return static_cast<std::size_t>(std::to_underlying(last_pipe_)) + 1;
   }
 
   /// Ops taken and not given back.

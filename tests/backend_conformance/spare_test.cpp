@@ -180,7 +180,7 @@ class SpareChurn {
   }
 
   void sent(Client& self) {
-    Op& op = self.send->op;
+    const Op& op = self.send->op;
     if (op.kind == Op::Kind::close) {
       self.closed = true;
       return;

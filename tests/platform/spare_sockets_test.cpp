@@ -121,7 +121,6 @@ INSTANTIATE_TEST_SUITE_P(Families, SpareSocketsTest, testing::Values("127.0.0.1:
 TEST_P(SpareSocketsTest, AKeptSocketIsAsGoodAsNew) {
   Connection connection = connect_and_end();
   const int descriptor = connection.client;
-  std::vector<IpEndpoint> clients;
   for (int round = 0; round < 20; ++round) {
     ASSERT_TRUE(keep(connection));
     EXPECT_EQ(spares_.take(!is_v4()), -1) << "the other family's";
@@ -260,7 +259,7 @@ TEST_P(SpareSocketsTest, AResetIsNotReportedToTheNextOne) {
 }
 
 TEST_P(SpareSocketsTest, OneThatWasNotConnectedAtOnceIsNotKept) {
-  Connection connection = connect_and_end();
+  const Connection connection = connect_and_end();
   SpareSockets others;
   EXPECT_FALSE(others.keep(Socket{connection.client}));
   EXPECT_TRUE(keep(connection));
@@ -276,6 +275,7 @@ TEST_P(SpareSocketsTest, WhatIsKnownOfASocketEndsWithIt) {
 
 TEST_P(SpareSocketsTest, ThereAreNoMoreThanMayBe) {
   std::vector<Connection> connections;
+  connections.reserve(SpareSockets::most_spares + 3);
   for (std::size_t i = 0; i < SpareSockets::most_spares + 3; ++i) connections.push_back(connect_and_end());
   std::size_t kept = 0;
   for (const Connection& connection : connections) {

@@ -34,7 +34,7 @@ std::string chunked(const std::string& body, std::size_t chunk) {
     const std::string data = body.substr(at, chunk);
     std::string size;
     for (std::size_t rest = data.size(); rest > 0; rest /= 16) size.insert(size.begin(), digits[rest % 16]);
-    text += size + "\r\n" + data + "\r\n";
+    text.append(size).append("\r\n").append(data).append("\r\n");
   }
   return text + "0\r\n\r\n";
 }
