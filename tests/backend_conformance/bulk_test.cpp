@@ -133,6 +133,7 @@ class BulkMover {
   Op send_;
 };
 
+// NOLINTNEXTLINE(cppcoreguidelines-virtual-class-destructor): nobody deletes one but GoogleTest
 class BulkTest : public ConformanceTest {
  protected:
   // As the program does.
@@ -393,7 +394,7 @@ TEST_P(BulkTest, WhatIsLeftInAPipeNeverComesBack) {
   for (int round = 0; round < 50; ++round) {
     EXPECT_EQ(send_all(connection.client, old_bytes), Status::ok);
     for (std::size_t thrown_away = 0; thrown_away < old_bytes.size();) {
-      Piece piece = receive_bulk(connection.server, 700);
+      const Piece piece = receive_bulk(connection.server, 700);
       ASSERT_EQ(piece.status, Status::ok);
       thrown_away += piece.count;
       // Sometimes a part has been sent before.

@@ -1,10 +1,9 @@
 // Two workers on one listening socket, of which one does nothing for a while.
 #include <gtest/gtest.h>
-#include <poll.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
-#include <array>
+#include <algorithm>
+#include <chrono>
+#include <deque>
 #include <latch>
 #include <memory>
 #include <string>
@@ -16,12 +15,13 @@
 #include "dispatch/accept_balance.h"
 #include "dispatch/acceptor.h"
 #include "dispatch/config.h"
+#include "dispatch/config_reader.h"
 #include "dispatch/server_pool.h"
 #include "dispatch/worker.h"
-#include "platform/address_translation.h"
 #include "platform/engine.h"
 #include "platform/listening_socket.h"
-#include "tests/dispatch/config_text.h"
+#include "platform/loop.h"
+#include "tests/recorded_op.h"
 
 namespace portshare {
 namespace {
@@ -63,32 +63,70 @@ class RunningWorker {
 /// A connection whose request nobody wants, which is answered nevertheless.
 class Client {
  public:
-  explicit Client(const SocketAddress& address)
-      : descriptor_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    sockaddr_storage storage{};
-    const socklen_t length = to_system_address(address, storage);
-    EXPECT_EQ(::connect(descriptor_, reinterpret_cast<const sockaddr*>(&storage), length), 0);
-    constexpr std::string_view request = "GET / HTTP/1.1\r\nHost: nowhere.example\r\n\r\n";
-    EXPECT_EQ(::send(descriptor_, request.data(), request.size(), MSG_NOSIGNAL), std::ssize(request));
+  Client(Loop& loop, const SocketAddress& address)
+      : loop_(loop), address_(address), op_(loop, [this] { proceed(); }) {
+    loop_.connect(op_.op, address_);
   }
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
-  ~Client() { ::close(descriptor_); }
 
-  /// False if there is none for so long that none will come.
-  [[nodiscard]] bool has_answer() {
-    if (answered_) return true;
-    pollfd wanted{.fd = descriptor_, .events = POLLIN, .revents = 0};
-    if (::poll(&wanted, 1, 20'000) != 1) return false;
-    std::array<char, 9> bytes{};
-    answered_ = ::recv(descriptor_, bytes.data(), bytes.size(), MSG_WAITALL) == std::ssize(bytes) &&
-                std::string_view(bytes.data(), bytes.size()) == "HTTP/1.1 ";
-    return answered_;
+  /// Its connection is closed when it has one.
+  [[nodiscard]] bool is_answered() const { return op_.received.starts_with("HTTP/1.1 "); }
+  /// Ends it, answered or not.
+  void close() {
+    is_closing_ = true;
+    loop_.cancel(op_.op);
+  }
+  [[nodiscard]] bool is_done() const { return op_.op.is_idle(); }
+
+ private:
+  static constexpr std::string_view request = "GET / HTTP/1.1\r\nHost: nowhere.example\r\n\r\n";
+
+  void proceed() {
+    Op& op = op_.op;
+    if (op.kind == Op::Kind::close) return;
+    if (op.kind == Op::Kind::connect) socket_ = op.socket;
+    if (socket_ == Socket::none) return;
+    if (!op.succeeded() || is_closing_ || is_answered()) return loop_.close(op, socket_, CloseMode::orderly);
+    // So short a request is taken whole.
+    if (op.kind == Op::Kind::connect) return loop_.send(op, socket_, as_bytes(request));
+    loop_.receive(op, socket_);
+  }
+
+  Loop& loop_;
+  const SocketAddress& address_;
+  Socket socket_ = Socket::none;
+  bool is_closing_ = false;
+  RecordedOp op_;
+};
+
+/// Clients on a loop of their own.
+class Clients {
+ public:
+  Clients(const SocketAddress& address, std::size_t count) : loop_(*make_engine(Engine::epoll)) {
+    for (std::size_t i = 0; i < count; ++i) clients_.emplace_back(loop_, address);
+  }
+  ~Clients() {
+    for (Client& client : clients_) client.close();
+    while (!std::ranges::all_of(clients_, &Client::is_done)) loop_.run_once();
+  }
+  Clients(const Clients&) = delete;
+  Clients& operator=(const Clients&) = delete;
+
+  /// False if so many are not answered for so long that they never will be.
+  bool wait_for_answers(std::size_t count) {
+    const auto deadline = loop_.now() + std::chrono::minutes{1};
+    const auto answered = [&] { return std::ranges::count_if(clients_, &Client::is_answered); };
+    while (std::cmp_less(answered(), count)) {
+      if (loop_.now() >= deadline) return false;
+      loop_.run_once(std::chrono::seconds{1});
+    }
+    return true;
   }
 
  private:
-  int descriptor_;
-  bool answered_ = false;
+  Loop loop_;
+  std::deque<Client> clients_;
 };
 
 class BlockedWorkerTest : public testing::TestWithParam<Engine> {};
@@ -135,15 +173,13 @@ to = "b"
   // and then that one waits, too. It is not alone in that queue: whoever comes behind it brings it on.
   const std::size_t left_waiting = GetParam() == Engine::io_uring ? Acceptor::most_accepts : 0;
   constexpr std::size_t count = 300;
-  std::vector<std::unique_ptr<Client>> clients;
-  clients.reserve(count);
-  for (std::size_t i = 0; i < count; ++i) clients.push_back(std::make_unique<Client>(address));
-  for (std::size_t i = 0; i < count - left_waiting; ++i) EXPECT_TRUE(clients[i]->has_answer()) << i;
-  EXPECT_GE(counts.of(0) - before, count - left_waiting);
-  may_go_on.count_down();
-  for (const auto& client : clients) EXPECT_TRUE(client->has_answer());
-
-  clients.clear();
+  {
+    Clients clients(address, count);
+    EXPECT_TRUE(clients.wait_for_answers(count - left_waiting));
+    EXPECT_GE(counts.of(0) - before, count - left_waiting);
+    may_go_on.count_down();
+    EXPECT_TRUE(clients.wait_for_answers(count));
+  }
   workers.clear();
   close_listening_socket(*listener);
 }

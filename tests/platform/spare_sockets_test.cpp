@@ -259,7 +259,7 @@ TEST_P(SpareSocketsTest, AResetIsNotReportedToTheNextOne) {
 }
 
 TEST_P(SpareSocketsTest, OneThatWasNotConnectedAtOnceIsNotKept) {
-  Connection connection = connect_and_end();
+  const Connection connection = connect_and_end();
   SpareSockets others;
   EXPECT_FALSE(others.keep(Socket{connection.client}));
   EXPECT_TRUE(keep(connection));
