@@ -18,12 +18,13 @@ bool is_over(int descriptor) {
   return ::getpeername(descriptor, reinterpret_cast<sockaddr*>(&storage), &length) != 0 && errno == ENOTCONN;
 }
 
-/// An error that nobody has heard of yet, such as a reset behind the end of the stream, would be the next
-/// connection's.
-bool has_error(int descriptor) {
+/// An error that nobody has heard of yet would be the next connection's. One that comes behind the end of the
+/// stream means nothing any more: a server's system with too many sockets in TIME_WAIT answers our FIN with a
+/// reset (TCPTimeWaitOverflow). Asking clears it.
+bool clear_error(int descriptor) {
   int error = 0;
   socklen_t length = sizeof(error);
-  return ::getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &error, &length) != 0 || error != 0;
+  return ::getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &error, &length) == 0;
 }
 
 bool set_back(int descriptor) {
@@ -74,7 +75,7 @@ bool SpareSockets::keep(Socket socket) {
   std::vector<int>& spares = kind == Kind::local_v4 ? spare_v4_ : spare_v6_;
   if (kind == Kind::other || spares.size() >= most_spares) return false;
   ::shutdown(descriptor, SHUT_WR);
-  if (!is_over(descriptor) || has_error(descriptor) || !set_back(descriptor)) return false;
+  if (!is_over(descriptor) || !clear_error(descriptor) || !set_back(descriptor)) return false;
   spares.push_back(descriptor);
   return true;
 }
