@@ -53,7 +53,8 @@ struct HttpAnswers {
       http_answer("429 Too Many Requests", "There are too many connections from your address.");
   std::string too_large =
       http_answer("431 Request Header Fields Too Large", "The head of the request is too long.");
-  std::string bad_gateway = http_answer("502 Bad Gateway", "The application could not be reached, or its answer is not HTTP.");
+  std::string bad_gateway =
+      http_answer("502 Bad Gateway", "The application could not be reached, or its answer is not HTTP.");
   std::string unavailable = http_answer("503 Service Unavailable", "The application is not available.");
   std::string gateway_timeout = http_answer("504 Gateway Timeout", "The application did not answer in time.");
 };

@@ -282,7 +282,8 @@ bool EpollBackend::try_accept(Op& op, OpQueue& done) {
 }
 
 bool EpollBackend::try_receive(Op& op, Descriptor& descriptor, OpQueue& done) {
-  // Where there is nothing for a pipe there may be an urgent byte at the front, which only a receive steps over.
+  // Where there is nothing for a pipe there may be an urgent byte at the front, which only a receive steps
+  // over.
   if (op.is_bulk && try_receive_bulk(op, done) == Attempt::over) return true;
   std::uint8_t* buffer = buffers().acquire();
   if (!buffer) {

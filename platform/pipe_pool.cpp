@@ -11,9 +11,9 @@ namespace portshare {
 
 namespace {
 
-// What counts is how many pieces of packets a pipe can hold: a slot for each page of its capacity. This is the
-// most that a user without privileges gets (fs.pipe-max-size). Measured over one CPU, CPU time per GB: 64 KiB
-// 0.62 s, 256 KiB 0.34 s, 1 MiB 0.25 s.
+// What counts is how many pieces of packets a pipe can hold: a slot for each page of its capacity. This is
+// the most that a user without privileges gets (fs.pipe-max-size). Measured over one CPU, CPU time per GB: 64
+// KiB 0.62 s, 256 KiB 0.34 s, 1 MiB 0.25 s.
 constexpr int pipe_capacity = 1024 * 1024;
 // A user who has used up his share (fs.pipe-user-pages-soft) gets pipes with two slots, which are worse than
 // none.
