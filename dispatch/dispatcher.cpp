@@ -120,9 +120,11 @@ std::expected<void, std::string> Dispatcher::check_loops() {
 }
 
 std::size_t Dispatcher::sessions_per_worker(std::size_t workers) const {
+  // Where descriptors are few, connections matter more than pipes, without which buffers serve.
+  const std::size_t pipe_ends = std::min(2 * PipePool::most_pipes * workers, descriptor_limit_ / 8);
   // What is not a session: the engines' own descriptors with their pipes, logs and listening sockets. The
   // rest is two for each session, the client's socket and the server's.
-  const std::size_t others = 16 + (4 + 2 * PipePool::most_pipes) * workers + sockets_.size();
+  const std::size_t others = 16 + 4 * workers + pipe_ends + sockets_.size();
   const std::size_t reserved = std::min(others, descriptor_limit_ / 2);
   return std::max<std::size_t>((descriptor_limit_ - reserved) / 2 / workers, 1);
 }
