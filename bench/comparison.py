@@ -209,10 +209,18 @@ def table(scenario, report):
     return rows
 
 
+def described_commit():
+    """Empty where there is no git, or no repository."""
+    try:
+        return subprocess.run(["git", "-C", ROOT, "describe", "--always", "--dirty"], capture_output=True, text=True,
+                              check=False).stdout.strip()
+    except FileNotFoundError:
+        return ""
+
+
 def introduction(reports, peers, arguments, pinning):
     first = next(iter(reports.values()))
-    commit = subprocess.run(["git", "-C", ROOT, "describe", "--always", "--dirty"], capture_output=True, text=True,
-                            check=False).stdout.strip()
+    commit = described_commit()
     return [
         f"{time.strftime('%Y-%m-%d')}, {first['machine']}, {first['system']}; {pinning.describe()}.",
         f"Command: `{arguments.shown_command}`; {arguments.rounds} rounds of "
