@@ -11,6 +11,7 @@
 #include <system_error>
 #include <utility>
 
+#include "dispatch/bind_failure.h"
 #include "dispatch/loops.h"
 #include "platform/cpu.h"
 #include "platform/descriptor_limit.h"
@@ -96,8 +97,7 @@ std::expected<void, std::string> Dispatcher::bind() {
       const auto socket = open_when_free(address, defer_accept);
       if (!socket) {
         errors.append(errors.empty() ? "" : "\n");
-        errors.append(
-            fmt::format("listener '{}': {}", config_.listeners[listener].name, socket.error().message));
+        errors.append(describe_bind_failure(config_.listeners[listener], address, socket.error()));
         continue;
       }
       sockets_.push_back({.listener = listener, .socket = *socket});

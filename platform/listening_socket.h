@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <expected>
+#include <optional>
 #include <string>
 
 #include "core/socket_address.h"
@@ -38,5 +39,9 @@ void close_listening_socket(Socket listener);
 
 /// The address that a listener really has, with the port that the system chose.
 [[nodiscard]] SocketAddress address_of_listening_socket(Socket listener);
+
+/// The process that listens on a unix socket, or began to; none if nobody does or this user may not connect
+/// to it, which is how it is found out.
+[[nodiscard]] std::optional<int> find_unix_listener(const std::string& path);
 
 }  // namespace portshare

@@ -45,4 +45,10 @@ PortRange ephemeral_ports() {
   return range;
 }
 
+std::uint16_t first_unprivileged_port() {
+  std::ifstream file("/proc/sys/net/ipv4/ip_unprivileged_port_start");
+  std::uint16_t first = 0;
+  return file >> first ? first : 1024;
+}
+
 }  // namespace portshare

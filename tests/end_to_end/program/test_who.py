@@ -8,36 +8,19 @@ import sys
 
 import pytest
 
+from harness.port_holder import PortHolder
 from harness.portshare import BINARY, portshare
 from harness.process import Process, run
 from harness.sockets import accept, connect, free_port, listen
-
-# Holds what its arguments say, until it is killed: "tcp", "udp" or "share" with an address and a port.
-HOLDER = """
-import socket, sys, time
-sockets = []
-for argument in sys.argv[1:]:
-    kind, address, port = argument.split(",")
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    holder = socket.socket(family, socket.SOCK_DGRAM if kind == "udp" else socket.SOCK_STREAM)
-    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, kind == "share")
-    holder.bind((address, int(port)))
-    if kind != "udp":
-        holder.listen()
-    sockets.append(holder)
-print("ready", flush=True)
-time.sleep(600)
-"""
 
 
 @pytest.fixture
 def hold(tmp_path):
     processes = []
 
-    def start(*arguments, prefix=()):
-        process = Process(f"holder-{len(processes)}", [*prefix, sys.executable, "-c", HOLDER, *arguments], tmp_path)
+    def start(*what, prefix=()):
+        process = PortHolder(tmp_path / f"holder-{len(processes)}", *what, prefix=prefix)
         processes.append(process)
-        process.eventually(lambda: "ready" in process.stdout, "a line `ready`")
         return process
 
     yield start
