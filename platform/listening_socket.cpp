@@ -173,7 +173,13 @@ SocketAddress address_of_listening_socket(Socket listener) {
   socklen_t length = sizeof(storage);
   if (::getsockname(std::to_underlying(listener), system_address, &length) != 0) return {};
   return {.ip = to_endpoint(*system_address, length),
-          .unix_path = to_unix_path(storage, length).value_or(std::string{})};
+          .unix_path = to_unix_path(storage, length).value_or(std::string{}),
+          .interface = interface_of(storage)};
+}
+
+std::uint64_t inode_of(Socket socket) {
+  struct stat status{};
+  return ::fstat(std::to_underlying(socket), &status) == 0 ? status.st_ino : 0;
 }
 
 std::optional<int> find_unix_listener(const std::string& path) {

@@ -179,6 +179,10 @@ ProcessInfo read_process(int pid) {
   return process;
 }
 
+int own_pid() {
+  return ::getpid();
+}
+
 std::string user_name(std::uint32_t user) {
   std::array<char, 4096> buffer{};
   passwd entry{};

@@ -23,6 +23,9 @@ struct ProcessInfo {
 /// What can be learned of a process. Every part is empty that this user may not see, or if it has ended.
 [[nodiscard]] ProcessInfo read_process(int pid);
 
+/// This process.
+[[nodiscard]] int own_pid();
+
 /// The name of a user, or its number where nobody knows it.
 [[nodiscard]] std::string user_name(std::uint32_t user);
 
