@@ -27,22 +27,10 @@ bool are_at_the_same_place(const LocalSocket& one, const LocalSocket& other) {
   return one.local == other.local && one.interface == other.interface && one.takes_both == other.takes_both;
 }
 
-/// Which of two sockets the kernel prefers for a connection that both could have: the one bound to an
-/// interface, then the one with an address, then the one of the connection's own family.
+/// Which of two sockets the kernel prefers for a connection that both could have: the one with an address,
+/// then the one bound to an interface, then the one of the connection's own family.
 int preference(const LocalSocket& socket) {
-  return (socket.interface != 0 ? 4 : 0) + (is_wildcard(socket) ? 0 : 2) + (socket.takes_both ? 0 : 1);
-}
-
-std::string effect_text(const LocalSocket& ours, const PortOwner& theirs) {
-  if (are_at_the_same_place(ours, theirs.socket)) {
-    return fmt::format("takes a part of the connections to {}{}", address_text(theirs),
-                       theirs.shares_port.value_or(false) ? " (SO_REUSEPORT)" : "");
-  }
-  if (preference(theirs.socket) < preference(ours)) {
-    return fmt::format("listens on {}, and would get the connections to {} if this one did not listen",
-                       address_text(theirs), ours.local.to_string());
-  }
-  return fmt::format("takes every connection to {}", address_text(theirs));
+  return (is_wildcard(socket) ? 0 : 4) + (socket.interface != 0 ? 2 : 0) + (socket.takes_both ? 0 : 1);
 }
 
 std::vector<std::uint16_t> ports_of(const std::vector<ListenerWatch::Own>& own) {
@@ -56,6 +44,18 @@ std::vector<std::uint16_t> ports_of(const std::vector<ListenerWatch::Own>& own) 
 }
 
 }  // namespace
+
+std::string effect_text(const LocalSocket& ours, const PortOwner& theirs) {
+  if (are_at_the_same_place(ours, theirs.socket)) {
+    return fmt::format("takes a part of the connections to {}{}", address_text(theirs),
+                       theirs.shares_port.value_or(false) ? " (SO_REUSEPORT)" : "");
+  }
+  if (preference(theirs.socket) < preference(ours)) {
+    return fmt::format("listens on {}, and would get the connections to {} if this one did not listen",
+                       address_text(theirs), ours.local.to_string());
+  }
+  return fmt::format("takes every connection to {}", address_text(theirs));
+}
 
 ListenerWatch::ListenerWatch(Loop& loop, OwnSockets own, std::chrono::milliseconds interval)
     : loop_(loop),

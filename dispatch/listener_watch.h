@@ -19,10 +19,12 @@ struct SecondListener {
   std::string listener;   ///< ours, by name
   SocketAddress address;  ///< of ours
   PortOwner owner;
-  /// What it does: "takes every connection to 192.0.2.9:80", "takes a part of the connections to
-  /// 0.0.0.0:80 (SO_REUSEPORT)".
-  std::string effect;
+  std::string effect;  ///< see effect_text()
 };
+
+/// What a socket on an address of ours does: "takes every connection to 192.0.2.9:80", "takes a part of the
+/// connections to 0.0.0.0:80 (SO_REUSEPORT)".
+[[nodiscard]] std::string effect_text(const LocalSocket& ours, const PortOwner& theirs);
 
 /// Our listening sockets are exclusive, so nobody joins by accident. Still there are ways: a socket of the
 /// service manager's with ReusePort=, a program that may override the check of bind (TCP_REPAIR), a restart
