@@ -98,11 +98,10 @@ void ListenerWatch::compare(const std::vector<Own>& own, const std::vector<Local
     }
   }
   std::erase_if(present_, [&](const SecondListener& second) {
-    const bool is_there =
-        std::ranges::find(others, second.owner.socket.inode, &LocalSocket::inode) != others.end();
+    const bool is_there = std::ranges::find(others, second.inode, &LocalSocket::inode) != others.end();
     if (!is_there) {
-      spdlog::info("listener '{}': {} does not listen on {} any more", second.listener,
-                   owner_text(second.owner), address_text(second.owner));
+      spdlog::info("listener '{}': {} does not listen on {} any more", second.listener, second.holder,
+                   second.address);
     }
     return !is_there;
   });
@@ -110,9 +109,7 @@ void ListenerWatch::compare(const std::vector<Own>& own, const std::vector<Local
     return std::ranges::find(others, inode, &LocalSocket::inode) == others.end();
   });
   for (const LocalSocket& other : others) {
-    const auto is_known = [&](const SecondListener& second) {
-      return second.owner.socket.inode == other.inode;
-    };
+    const auto is_known = [&](const SecondListener& second) { return second.inode == other.inode; };
     if (std::ranges::any_of(present_, is_known)) continue;
     if (std::ranges::find(ours_after_all_, other.inode) != ours_after_all_.end()) continue;
     // The nearest of ours: the very address, or the wildcard around it.
@@ -122,18 +119,19 @@ void ListenerWatch::compare(const std::vector<Own>& own, const std::vector<Local
       if (nearest == nullptr || preference(each.socket) > preference(nearest->socket)) nearest = &each;
     }
     if (nearest == nullptr) continue;
-    PortOwner owner = std::move(identify(std::span(&other, 1)).front());
+    const PortOwner owner = std::move(identify(std::span(&other, 1)).front());
     if (std::ranges::find(owner.processes, own_pid(), &ProcessInfo::pid) != owner.processes.end()) {
       ours_after_all_.push_back(other.inode);
       continue;
     }
-    std::string effect = effect_text(nearest->socket, owner);
-    spdlog::warn("listener '{}': a second program on its port: {} {}", nearest->own->listener,
-                 owner_text(owner), effect);
-    present_.push_back({.listener = nearest->own->listener,
-                        .address = nearest->own->address,
-                        .owner = std::move(owner),
-                        .effect = std::move(effect)});
+    SecondListener second{.listener = nearest->own->listener,
+                          .address = address_text(owner),
+                          .holder = owner_text(owner),
+                          .effect = effect_text(nearest->socket, owner),
+                          .inode = other.inode};
+    spdlog::warn("listener '{}': a second program on its port: {} {}", second.listener, second.holder,
+                 second.effect);
+    present_.push_back(std::move(second));
   }
 }
 

@@ -16,10 +16,11 @@ namespace portshare {
 
 /// A listening socket of somebody else on an address of ours.
 struct SecondListener {
-  std::string listener;   ///< ours, by name
-  SocketAddress address;  ///< of ours
-  PortOwner owner;
-  std::string effect;  ///< see effect_text()
+  std::string listener;     ///< ours, by name
+  std::string address;      ///< theirs: "192.0.2.9:80"
+  std::string holder;       ///< in words: program, pid, user, unit; see owner_text()
+  std::string effect;       ///< see effect_text()
+  std::uint64_t inode = 0;  ///< of their socket
 };
 
 /// What a socket on an address of ours does: "takes every connection to 192.0.2.9:80", "takes a part of the

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <string_view>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -49,6 +50,14 @@ std::expected<std::vector<InterfaceAddress>, std::string> local_addresses_for(co
       config.listeners, [](const ListenerConfig& listener) { return !listener.except.empty(); });
   if (!expands) return std::vector<InterfaceAddress>{};
   return list_interface_addresses();
+}
+
+/// A record for each.
+void log_lines(std::string_view lines) {
+  for (std::size_t end = 0; !lines.empty(); lines.remove_prefix(std::min(end + 1, lines.size()))) {
+    end = std::min(lines.find('\n'), lines.size());
+    spdlog::warn("{}", lines.substr(0, end));
+  }
 }
 
 std::chrono::seconds deferral_of(const ListenerConfig& listener) {
@@ -136,7 +145,7 @@ std::expected<ListeningSockets::Open, std::string> ListeningSockets::open(const 
   waiting.push_back(address);
   if (was_waiting || is_gone) return std::unexpected(std::string());
   std::string reason = explain();
-  spdlog::warn("{}", reason);
+  log_lines(reason);
   spdlog::warn("listener '{}': {} is tried again until it can be had", listener.name, address.to_string());
   return std::unexpected(std::move(reason));
 }

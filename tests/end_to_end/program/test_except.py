@@ -181,6 +181,9 @@ reject = true
     explained = portshare("explain", "-c", dispatcher.config_file, "--listener", "front",
                           "--destination", f"{OURS}:80")
     assert "wins: reject" in explained.stdout, explained
+    explained = portshare("explain", "-c", dispatcher.config_file, "--listener", "front",
+                          "--destination", f"{EXCEPTED}:80")
+    assert f"leaves {EXCEPTED} to others" in explained.stdout, explained
 
 
 def test_an_application_behind_portshare_on_the_excepted_address(site):
