@@ -43,7 +43,7 @@ std::optional<bool> reuse_port_of(const SocketHolders::Holder& holder) {
   return value != 0;
 }
 
-void identify(std::span<PortOwner> owners) {
+void name_owners(std::span<PortOwner> owners) {
   std::vector<std::uint64_t> inodes;
   inodes.reserve(owners.size());
   for (const PortOwner& owner : owners) inodes.push_back(owner.socket.inode);
@@ -113,7 +113,7 @@ class Search {
   }
 
   PortOwners take() {
-    identify(found_.owners);
+    name_owners(found_.owners);
     std::ranges::stable_sort(found_.owners, {}, [](const PortOwner& owner) {
       return std::tie(owner.network_namespace, owner.socket.local.port, owner.socket.transport,
                       owner.socket.state, owner.socket.is_ipv6, owner.socket.local.address);
@@ -200,7 +200,7 @@ std::vector<PortOwner> identify(std::span<const LocalSocket> sockets) {
     owners[i].socket = sockets[i];
     owners[i].interface = interface_name(sockets[i].interface);
   }
-  identify(std::span(owners));
+  name_owners(owners);
   return owners;
 }
 

@@ -173,6 +173,8 @@ void merge_multipath(std::vector<LocalSocket>& sockets) {
     return socket.is_multipath;
   });
   for (const LocalSocket& outer : multipath) {
+    // Linux before 5.9 overlooks what was asked for, and lists TCP again.
+    if (std::ranges::find(sockets, outer.inode, &LocalSocket::inode) != sockets.end()) continue;
     for (LocalSocket& inner : sockets) {
       if (inner.is_multipath || inner.state != outer.state || inner.local != outer.local) continue;
       if (inner.is_ipv6 != outer.is_ipv6) continue;
@@ -193,8 +195,10 @@ std::string_view to_string(Transport transport) {
 std::expected<std::vector<LocalSocket>, std::string> list_sockets(std::span<const std::uint16_t> ports,
                                                                   ListedSockets which) {
   const auto failure = [](int error) {
-    return std::unexpected("the kernel does not list its sockets (NETLINK_SOCK_DIAG): " +
-                           std::generic_category().message(error));
+    std::string message =
+        "the kernel does not list its sockets (NETLINK_SOCK_DIAG): " + std::generic_category().message(error);
+    if (error == ENOENT) message += "; load its modules tcp_diag and udp_diag";
+    return std::unexpected(std::move(message));
   };
   auto netlink = NetlinkSocket::open(NETLINK_SOCK_DIAG);
   if (!netlink) return failure(netlink.error());

@@ -101,8 +101,8 @@ TEST(UnsupportedKeys, TheContractsExampleHasNoOtherFaults) {
 
 TEST(UnsupportedKeys, TheContractsExampleIsValidWithoutThem) {
   std::string text = contract_example.substr(0, contract_example.find("[backend.app]"));
-  for (const char* line : {"admin .*", "monitor .*", "user .*", "trusted .*", "health .*",
-                           "resolve .*", ", weight = 2, backup = true"}) {
+  for (const char* line : {"admin .*", "monitor .*", "user .*", "trusted .*", "health .*", "resolve .*",
+                           ", weight = 2, backup = true"}) {
     text = std::regex_replace(text, std::regex(line), "");
   }
   EXPECT_THAT(faults_of(text), IsEmpty());
