@@ -9,6 +9,7 @@ import pytest
 from harness.port_holder import PortHolder
 from harness.portshare import BINARY
 from harness.process import run
+from harness.service import service
 from harness.sockets import connect, free_port, listen
 
 CONFIG = """\
@@ -56,6 +57,17 @@ def test_a_second_process_on_the_same_address(start, hold):
     assert "its command line: " in said and "import socket, sys, time" in said
     assert "stop it: " in said and "'servers' of a backend" in said
     assert "except" not in said
+
+
+def test_a_service_is_to_be_stopped_as_one(start, hold):
+    port = free_port()
+    process = hold(f"tcp,127.0.0.1,{port}")
+    with service("web.service", process.pid) as unit:
+        if not unit:
+            pytest.skip("this system lets us have no control group")
+        said = start(f"127.0.0.1:{port}")
+        assert f"(pid {process.pid}, user " in said and f", {unit})" in said
+        assert f"- stop it: systemctl stop {unit}\n" in said
 
 
 def test_a_wildcard_of_ours_and_addresses_of_theirs(start, hold):
