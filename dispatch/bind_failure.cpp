@@ -124,6 +124,11 @@ class Advice {
     const PortOwner& first = *owner.sockets.front();
     if (const std::string stop = stop_command(first); !stop.empty())
       point(fmt::format("- stop it: {}", stop));
+    if (!first.processes.empty() && first.processes.front().program == "portshare") {
+      point(fmt::format("- or, to change what it does, let it read its configuration again: kill -HUP {}",
+                        first.processes.front().pid));
+      return;
+    }
     const std::uint16_t port = address_.ip->port;
     point(fmt::format(
         "- or keep it behind portshare: let it listen on {}:{} instead, say, and name that in 'servers' of a "

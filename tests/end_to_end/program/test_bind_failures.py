@@ -70,6 +70,13 @@ def test_a_service_is_to_be_stopped_as_one(start, hold):
         assert f"- stop it: systemctl stop {unit}\n" in said
 
 
+def test_another_portshare(start, workshop):
+    port = free_port()
+    other = workshop.portshare(CONFIG.format(binds=[f"127.0.0.1:{port}"]))
+    said = start(f"127.0.0.1:{port}")
+    assert f"portshare (pid {other.pid}, user " in said and f"kill -HUP {other.pid}" in said
+
+
 def test_a_wildcard_of_ours_and_addresses_of_theirs(start, hold):
     port = free_port()
     process = hold(f"tcp,127.0.0.3,{port}", f"tcp,127.0.0.4,{port}")
