@@ -235,7 +235,6 @@ nlohmann::ordered_json to_json(const PortOwner& owner) {
           {"container", or_null(owner.control_group.container)},
           {"reuse_port",
            owner.shares_port ? nlohmann::ordered_json(*owner.shares_port) : nlohmann::ordered_json(nullptr)},
-          {"multipath", socket.is_multipath},
           {"process_is_hidden", owner.process_is_hidden},
           {"processes", std::move(processes)}};
 }

@@ -157,32 +157,29 @@ std::expected<void, int> ask(NetlinkSocket& netlink, const Question& question, c
   NetlinkRequest request = request_of(question);
   request.append_attribute(INET_DIAG_REQ_BYTECODE, std::as_bytes(std::span(filter)));
   return netlink.list(request, [&](const NetlinkMessage& message) {
-    auto socket = read_socket(message, question.transport);
-    if (!socket) return;
-    socket->is_multipath = question.protocol == protocol_mptcp;
-    sockets.push_back(std::move(*socket));
+    if (auto socket = read_socket(message, question.transport)) sockets.push_back(std::move(*socket));
   });
 }
 
-// A listening MPTCP socket is listed twice: as what the application has, and as the TCP socket inside of it,
-// which no process has. Only the first says who it is.
-void merge_multipath(std::vector<LocalSocket>& sockets) {
-  std::vector<LocalSocket> multipath;
-  std::erase_if(sockets, [&](const LocalSocket& socket) {
-    if (socket.is_multipath) multipath.push_back(socket);
-    return socket.is_multipath;
-  });
+// A listening MPTCP socket is listed twice: as what the application has, and as the TCP socket inside of it.
+// Linux before 6.6 gives the inner one a number of its own, which no process has.
+void merge_multipath(std::vector<LocalSocket>& sockets, std::span<const LocalSocket> multipath) {
+  std::vector<LocalSocket*> nameless;
+  for (LocalSocket& inner : sockets) {
+    if (std::ranges::find(multipath, inner.inode, &LocalSocket::inode) == multipath.end()) {
+      nameless.push_back(&inner);
+    }
+  }
   for (const LocalSocket& outer : multipath) {
     // Linux before 5.9 overlooks what was asked for, and lists TCP again.
     if (std::ranges::find(sockets, outer.inode, &LocalSocket::inode) != sockets.end()) continue;
-    for (LocalSocket& inner : sockets) {
-      if (inner.is_multipath || inner.state != outer.state || inner.local != outer.local) continue;
-      if (inner.is_ipv6 != outer.is_ipv6) continue;
-      inner.inode = outer.inode;
-      inner.user = outer.user;
-      inner.is_multipath = true;
-      break;
-    }
+    const auto inner = std::ranges::find_if(nameless, [&](const LocalSocket* each) {
+      return each->state == outer.state && each->local == outer.local && each->is_ipv6 == outer.is_ipv6;
+    });
+    if (inner == nameless.end()) continue;
+    (*inner)->inode = outer.inode;
+    (*inner)->user = outer.user;
+    nameless.erase(inner);
   }
 }
 
@@ -210,17 +207,19 @@ std::expected<std::vector<LocalSocket>, std::string> list_sockets(std::span<cons
     if (all) questions.push_back({family, Transport::udp, IPPROTO_UDP, every_state});
   }
   std::vector<LocalSocket> sockets;
+  std::vector<LocalSocket> multipath;
   for (; !ports.empty(); ports = ports.subspan(std::min(most_ports_at_a_time, ports.size()))) {
     const Program filter = filter_for(ports.first(std::min(most_ports_at_a_time, ports.size())));
     for (const Question& question : questions) {
-      const auto answered = ask(*netlink, question, filter, sockets);
-      if (answered || question.protocol == protocol_mptcp) continue;  // which not every kernel has
+      const bool is_multipath = question.protocol == protocol_mptcp;
+      const auto answered = ask(*netlink, question, filter, is_multipath ? multipath : sockets);
+      if (answered || is_multipath) continue;  // which not every kernel has
       // Nor has every kernel IPv6; a family without a module has no sockets either.
       if (answered.error() == ENOENT && question.family == AF_INET6) continue;
       return failure(answered.error());
     }
   }
-  merge_multipath(sockets);
+  merge_multipath(sockets, multipath);
   return sockets;
 }
 

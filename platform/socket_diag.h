@@ -31,7 +31,6 @@ struct LocalSocket {
   std::uint64_t inode = 0;      ///< 0: no process has it
   std::uint32_t user = 0;       ///< uid of who opened it
   std::uint64_t control_group = 0;  ///< inode number of its directory in cgroup v2; 0: not known
-  bool is_multipath = false;        ///< MPTCP
 };
 
 enum class ListedSockets : std::uint8_t {

@@ -86,8 +86,8 @@ def test_two_programs_that_share_a_port(hold):
 
 def test_nobody(hold):
     port, other = free_port(), free_port()
-    assert who(port, exit_code=1) == f"nobody holds {port}\n"
-    assert who_json(port, exit_code=1) == {"sockets": [], "connections": []}
+    assert who(port, exit_code=1).endswith(f"nobody holds {port}\n")
+    assert who_json(port, exit_code=1)["sockets"] == []
     hold(f"tcp,127.0.0.1,{other}")
     table = who(port, other)
     assert f"nobody holds {port}\n" in table and f"127.0.0.1:{other}" in table
@@ -107,10 +107,11 @@ def test_connections_are_counted():
 def test_a_connection_that_holds_a_port():
     """An outgoing connection keeps a listener from its local port, too."""
     with listen() as listener, connect(listener.getsockname()[1]) as client:
-        found = who_json(client.getsockname()[1])["sockets"]
+        # Others may have connections from the same port to somewhere else.
+        found = [each for each in who_json(client.getsockname()[1])["sockets"]
+                 if os.getpid() in (process["pid"] for process in each["processes"])]
         assert [(each["state"], each["remote"]) for each in found] == [
             ("connected", "127.0.0.1:%d" % listener.getsockname()[1])]
-        assert found[0]["processes"][0]["pid"] == os.getpid()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
