@@ -78,7 +78,7 @@ std::expected<std::unique_ptr<AccessLog>, std::string> AccessLog::open(const Con
                                                                        std::size_t rings) {
   std::FILE* file = stderr;
   if (config.server.log.access == LogConfig::AccessTarget::file) {
-    const auto opened = open_log_file(config.server.log.access_path);
+    const auto opened = open_log_file(config.server.log.access_path, config.server.user);
     if (!opened) {
       return std::unexpected(
           fmt::format("cannot open the access log '{}': {}; check the folder and its permissions",

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "dispatch/loops.h"
+#include "dispatch/passed_sockets.h"
 #include "platform/cpu.h"
 #include "platform/descriptor_limit.h"
 #include "platform/listening_socket.h"
@@ -50,14 +51,23 @@ SipKey random_key() {
 
 Dispatcher::Dispatcher(const Config& config) : config_(config), admission_(config, random_key()) {}
 
-std::expected<std::unique_ptr<Dispatcher>, std::string> Dispatcher::start(const Config& config) {
+std::expected<std::unique_ptr<Dispatcher>, std::string> Dispatcher::start(const Config& config,
+                                                                          const DispatcherOptions& options) {
   std::unique_ptr<Dispatcher> dispatcher(new Dispatcher(config));
   dispatcher->descriptor_limit_ = raise_descriptor_limit();
   auto servers = ServerPool::resolve(config, resolve_host);
   if (!servers) return std::unexpected(std::move(servers.error()));
   dispatcher->servers_ = std::move(*servers);
+  if (const auto bound = dispatcher->bind(options.service_manager); !bound) {
+    return std::unexpected(bound.error());
+  }
+  if (const auto opened = dispatcher->open_access_log(); !opened) return std::unexpected(opened.error());
+  if (const auto prepared = options.on_bound ? options.on_bound() : std::expected<void, std::string>();
+      !prepared) {
+    return std::unexpected(prepared.error());
+  }
+  // After the change of the user, who may not be one that the system gives io_uring.
   if (const auto chosen = dispatcher->choose_engine(); !chosen) return std::unexpected(chosen.error());
-  if (const auto bound = dispatcher->bind(); !bound) return std::unexpected(bound.error());
   if (const auto sound = dispatcher->check_loops(); !sound) return std::unexpected(sound.error());
   if (const auto started = dispatcher->start_workers(); !started) return std::unexpected(started.error());
   return dispatcher;
@@ -87,27 +97,47 @@ std::expected<void, std::string> Dispatcher::choose_engine() {
   return {};
 }
 
-std::expected<void, std::string> Dispatcher::bind() {
+std::expected<void, std::string> Dispatcher::bind(const ServiceManager* service_manager) {
+  const ServiceManager nobody;
+  const ServiceManager& manager = service_manager ? *service_manager : nobody;
   std::string errors;
+  const auto report = [&](std::uint32_t listener, const std::string& error) {
+    errors.append(errors.empty() ? "" : "\n");
+    errors.append(fmt::format("listener '{}': {}", config_.listeners[listener].name, error));
+  };
   for (std::uint32_t listener = 0; listener < config_.listeners.size(); ++listener) {
     const std::chrono::seconds defer_accept{
         config_.listeners[listener].defers_accept() ? ListenerConfig::accept_deferral.count() : 0};
     for (const SocketAddress& address : config_.listeners[listener].bind) {
       const auto socket = open_when_free(address, defer_accept);
       if (!socket) {
-        errors.append(errors.empty() ? "" : "\n");
-        errors.append(
-            fmt::format("listener '{}': {}", config_.listeners[listener].name, socket.error().message));
+        report(listener, socket.error().message);
         continue;
       }
-      sockets_.push_back({.listener = listener, .socket = *socket});
-      bound_addresses_.push_back(address_of_listening_socket(*socket));
-      spdlog::info("listener '{}' takes connections on {}", config_.listeners[listener].name,
-                   bound_addresses_.back().to_string());
+      take_socket({.listener = listener, .socket = *socket});
+    }
+    for (const std::string& name : config_.listeners[listener].passed_sockets) {
+      const auto sockets = open_passed_sockets(manager, name);
+      if (!sockets) {
+        report(listener, sockets.error());
+        continue;
+      }
+      for (const Socket socket : *sockets) {
+        take_socket({.listener = listener, .socket = socket, .is_passed = true});
+      }
     }
   }
-  if (errors.empty()) return {};
-  return std::unexpected(std::move(errors));
+  if (!errors.empty()) return std::unexpected(std::move(errors));
+  warn_about_unused_sockets(manager, config_);
+  return {};
+}
+
+void Dispatcher::take_socket(ListeningSocket socket) {
+  sockets_.push_back(socket);
+  bound_addresses_.push_back(address_of_listening_socket(socket.socket));
+  spdlog::info("listener '{}' takes connections on {}{}", config_.listeners[socket.listener].name,
+               bound_addresses_.back().to_string(),
+               socket.is_passed ? ", which the service manager holds" : "");
 }
 
 std::expected<void, std::string> Dispatcher::check_loops() {
@@ -129,13 +159,20 @@ std::size_t Dispatcher::sessions_per_worker(std::size_t workers) const {
   return std::max<std::size_t>((descriptor_limit_ - reserved) / 2 / workers, 1);
 }
 
+std::size_t Dispatcher::configured_workers() const {
+  return config_.server.workers != 0 ? config_.server.workers : usable_cpu_count();
+}
+
+std::expected<void, std::string> Dispatcher::open_access_log() {
+  if (config_.server.log.access == LogConfig::AccessTarget::off) return {};
+  auto log = AccessLog::open(config_, servers_, configured_workers());
+  if (!log) return std::unexpected(std::move(log.error()));
+  access_log_ = std::move(*log);
+  return {};
+}
+
 std::expected<void, std::string> Dispatcher::start_workers() {
-  const std::size_t workers = config_.server.workers != 0 ? config_.server.workers : usable_cpu_count();
-  if (config_.server.log.access != LogConfig::AccessTarget::off) {
-    auto log = AccessLog::open(config_, servers_, workers);
-    if (!log) return std::unexpected(std::move(log.error()));
-    access_log_ = std::move(*log);
-  }
+  const std::size_t workers = configured_workers();
   const std::size_t max_sessions = sessions_per_worker(workers);
   accept_counts_.emplace(workers);
   std::vector<std::future<std::string>> outcomes;  // of the start: an error, or nothing
@@ -213,7 +250,13 @@ void Dispatcher::worker_stopped_accepting() {
 }
 
 void Dispatcher::close_sockets() {
-  for (const ListeningSocket& socket : sockets_) close_listening_socket(socket.socket);
+  for (const ListeningSocket& socket : sockets_) {
+    if (socket.is_passed) {
+      close_adopted_socket(socket.socket);
+    } else {
+      close_listening_socket(socket.socket);
+    }
+  }
   sockets_.clear();
 }
 

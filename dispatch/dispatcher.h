@@ -22,8 +22,16 @@
 #include "dispatch/worker.h"
 #include "platform/engine.h"
 #include "platform/loop.h"
+#include "platform/service_manager.h"
 
 namespace portshare {
+
+struct DispatcherOptions {
+  const ServiceManager* service_manager = nullptr;  ///< for "systemd:NAME"; must outlive the dispatcher
+  /// Called when every address is bound and the logs are open, before a worker starts: privileges can be
+  /// given up then. An error ends the start.
+  std::function<std::expected<void, std::string>()> on_bound;
+};
 
 /// Binds every address of a configuration and serves it by as many workers as it says, each on a thread of
 /// its own. All calls are for the thread that started it.
@@ -32,7 +40,8 @@ class Dispatcher {
   /// Resolves servers, opens the access log, binds, starts the workers: when this returns, connections are
   /// being accepted. The error is one or more sentences, a line each; nothing is left behind then. `config`
   /// must outlive the dispatcher.
-  static std::expected<std::unique_ptr<Dispatcher>, std::string> start(const Config& config);
+  static std::expected<std::unique_ptr<Dispatcher>, std::string> start(const Config& config,
+                                                                       const DispatcherOptions& options = {});
   Dispatcher(const Dispatcher&) = delete;
   Dispatcher& operator=(const Dispatcher&) = delete;
   /// Ends all connections now, if there are any left.
@@ -59,7 +68,9 @@ class Dispatcher {
   };
   explicit Dispatcher(const Config& config);
   std::expected<void, std::string> choose_engine();
-  std::expected<void, std::string> bind();
+  std::expected<void, std::string> bind(const ServiceManager* service_manager);
+  void take_socket(ListeningSocket socket);
+  std::expected<void, std::string> open_access_log();
   std::expected<void, std::string> check_loops();
   std::expected<void, std::string> start_workers();
   void run_worker(WorkerThread& self, std::uint32_t index, std::size_t max_sessions,
@@ -69,6 +80,7 @@ class Dispatcher {
   void worker_stopped_accepting();
   void worker_drained();
   void close_sockets();
+  [[nodiscard]] std::size_t configured_workers() const;
   [[nodiscard]] std::size_t sessions_per_worker(std::size_t workers) const;
 
   const Config& config_;

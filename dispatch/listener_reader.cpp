@@ -31,28 +31,32 @@ struct ListenerTarget {
 
   void read_bind(const Setting& setting) const {
     settings.each_text(setting, EmptyArray::fault, [&](const toml::node& node, std::string_view text) {
-      if (text.starts_with("systemd:")) {
-        settings.diagnostics().error(
-            position_of(node),
-            text.size() == std::string_view("systemd:").size()
-                ? "'bind': 'systemd:' without the name of a socket"
-                : fmt::format("'bind': '{}': sockets from systemd are not supported yet", text));
+      auto parsed = parse_bind_address(text);
+      if (!parsed) {
+        settings.diagnostics().error(position_of(node), fmt::format("'bind': {}", parsed.error()));
         return;
       }
-      auto addresses = parse_bind_address(text);
-      if (!addresses) {
-        settings.diagnostics().error(position_of(node), fmt::format("'bind': {}", addresses.error()));
-        return;
-      }
-      for (SocketAddress& address : *addresses) add_address(node, text, std::move(address));
+      if (!parsed->passed_socket.empty()) add_passed_socket(node, text, std::move(parsed->passed_socket));
+      for (SocketAddress& address : parsed->addresses) add_address(node, text, std::move(address));
     });
+  }
+
+  void add_passed_socket(const toml::node& node, std::string_view text, std::string name) const {
+    const auto [entry, is_new] = bound.passed_sockets.emplace(name, position_of(node));
+    if (is_new) {
+      listener.passed_sockets.push_back(std::move(name));
+      return;
+    }
+    settings.diagnostics().error(
+        position_of(node),
+        fmt::format("'bind': '{}' is already listened on at line {}", text, entry->second.line));
   }
 
   void add_address(const toml::node& node, std::string_view text, SocketAddress address) const {
     const bool is_chosen_later = address.ip && address.ip->port == 0;  // and then never one that is taken
-    const auto earlier = is_chosen_later ? bound.end() : find_overlap(address);
-    if (earlier == bound.end()) {
-      bound.emplace(address, position_of(node));
+    const auto earlier = is_chosen_later ? bound.addresses.end() : find_overlap(address);
+    if (earlier == bound.addresses.end()) {
+      bound.addresses.emplace(address, position_of(node));
       listener.bind.push_back(std::move(address));
       return;
     }
@@ -68,8 +72,9 @@ struct ListenerTarget {
   }
 
   /// What takes connections to `address` already: itself, or a wildcard where one of the two is one.
-  [[nodiscard]] BoundAddresses::const_iterator find_overlap(const SocketAddress& address) const {
-    return std::ranges::find_if(bound, [&](const auto& entry) {
+  [[nodiscard]] std::map<SocketAddress, FilePosition>::const_iterator find_overlap(
+      const SocketAddress& address) const {
+    return std::ranges::find_if(bound.addresses, [&](const auto& entry) {
       const SocketAddress& other = entry.first;
       if (other == address) return true;
       if (!other.ip || !address.ip || other.ip->port != address.ip->port) return false;
@@ -196,8 +201,9 @@ void check_trust(const toml::table& table, const ListenerConfig& listener, Diagn
     diagnostics.warning(position_of(*trusted), "'trusted' has no effect without 'proxy_protocol'");
     return;
   }
-  // Who may connect to a unix socket is a matter of its permissions.
+  // Who may connect to a unix socket is a matter of its permissions. What systemd passes may be one of TCP.
   const bool is_on_a_network =
+      !listener.passed_sockets.empty() ||
       std::ranges::any_of(listener.bind, [](const SocketAddress& address) { return address.ip.has_value(); });
   if (trusted != nullptr || !is_on_a_network) return;
   diagnostics.warning(

@@ -28,6 +28,7 @@ namespace portshare {
 struct ListeningSocket {
   std::uint32_t listener;
   Socket socket;
+  bool is_passed = false;  ///< by the service manager, whose address it is
 };
 
 struct WorkerOptions {

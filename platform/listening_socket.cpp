@@ -1,5 +1,6 @@
 #include "platform/listening_socket.h"
 
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -76,6 +77,14 @@ void set_option(int descriptor, int level, int option, int value = 1) {
   ::setsockopt(descriptor, level, option, &value, sizeof(value));
 }
 
+// None if the descriptor is no socket.
+std::optional<int> option_of(int descriptor, int option) {
+  int value = 0;
+  socklen_t length = sizeof(value);
+  if (::getsockopt(descriptor, SOL_SOCKET, option, &value, &length) != 0) return std::nullopt;
+  return value;
+}
+
 // Finds out who is behind a socket file that is in the way, and removes it if nobody is; the errno that
 // stands against it, else 0.
 int remove_stale_socket_file(const std::string& path, const sockaddr* address, socklen_t length) {
@@ -119,6 +128,42 @@ std::expected<Socket, ListenError> open_listening_socket(const SocketAddress& ad
   if (result == 0) result = ::listen(descriptor.get(), backlog);
   if (result != 0) return failure(address, errno);
   return Socket{descriptor.let_go()};
+}
+
+std::expected<Socket, ListenError> adopt_listening_socket(Socket passed) {
+  const auto fault = [](const char* message) {
+    return std::unexpected(ListenError{Status::failed, EINVAL, message});
+  };
+  const int descriptor = std::to_underlying(passed);
+  const auto family = option_of(descriptor, SO_DOMAIN);
+  if (!family) return fault("is no socket");
+  if (option_of(descriptor, SO_TYPE) != SOCK_STREAM) {
+    return fault("is no stream socket; its unit needs ListenStream=");
+  }
+  if (*family == AF_INET || *family == AF_INET6) {
+    if (option_of(descriptor, SO_PROTOCOL) != IPPROTO_TCP) return fault("is not of TCP");
+  } else if (*family != AF_UNIX) {
+    return fault("is neither of TCP nor a unix socket");
+  }
+  if (option_of(descriptor, SO_ACCEPTCONN) != 1) {
+    return fault("is not listening; its unit needs Accept=no");
+  }
+  if (const SocketAddress address = address_of_listening_socket(passed);
+      !address.ip && address.unix_path.empty()) {
+    return fault("is an abstract unix socket, which has no permissions; its unit needs a path");
+  }
+  DescriptorGuard own(::fcntl(descriptor, F_DUPFD_CLOEXEC, 0));
+  if (own.get() < 0 || ::fcntl(own.get(), F_SETFL, O_NONBLOCK) != 0) {
+    const int error = errno;
+    return std::unexpected(
+        ListenError{status_of(error), error, "cannot be used: " + std::generic_category().message(error)});
+  }
+  if (*family != AF_UNIX) set_option(own.get(), IPPROTO_TCP, TCP_NODELAY);
+  return Socket{own.let_go()};
+}
+
+void close_adopted_socket(Socket listener) {
+  ::close(std::to_underlying(listener));
 }
 
 SocketAddress address_of_listening_socket(Socket listener) {

@@ -36,6 +36,16 @@ struct ListenError {
 /// Closes it and removes the file of a unix socket. No accept may be pending on it.
 void close_listening_socket(Socket listener);
 
+/// A descriptor of our own, non-blocking and close-on-exec, for a socket that the service manager has bound
+/// and passed (service_manager.h). It must be a stream socket of TCP or a unix path that listens. What its
+/// unit can say about it stays as it is: backlog, DeferAcceptSec= and so on; only TCP_NODELAY is set for the
+/// accepted ones. The message of the error continues a sentence that names the socket: "is not listening: …".
+[[nodiscard]] std::expected<Socket, ListenError> adopt_listening_socket(Socket passed);
+
+/// Closes the descriptor of adopt_listening_socket. The address stays bound: it is the service manager's, and
+/// so is the file of a unix socket. No accept may be pending on the descriptor.
+void close_adopted_socket(Socket listener);
+
 /// The address that a listener really has, with the port that the system chose.
 [[nodiscard]] SocketAddress address_of_listening_socket(Socket listener);
 

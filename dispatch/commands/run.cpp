@@ -16,7 +16,9 @@
 #include "dispatch/commands/serve.h"
 #include "dispatch/dispatcher.h"
 #include "dispatch/error_log.h"
+#include "dispatch/privilege_drop.h"
 #include "platform/memory.h"
+#include "platform/service_manager.h"
 #include "platform/signals.h"
 
 namespace portshare {
@@ -40,19 +42,28 @@ void exit_even_if_logs_are_stuck() {
 }
 
 int run_dispatcher(Config config) {
-  block_signals();  // before the first thread, which inherits it
+  // Three things for before the first thread: it has no say in the environment, and inherits the rest.
+  const ServiceManager service_manager = ServiceManager::from_environment();
+  const auto privileges = PrivilegeDrop::prepare(config);
+  if (!privileges) {
+    print_errors(privileges.error());
+    return exit_code::failed;
+  }
+  block_signals();
   std::optional<ErrorLog> error_log(std::in_place, config.server.log.level);
   // A large file leaves as much memory behind as the routes take.
   config.rules = {};
   return_unused_memory();
-  const auto dispatcher = Dispatcher::start(config);
+  const auto dispatcher = Dispatcher::start(
+      config, {.service_manager = &service_manager, .on_bound = [&] { return privileges->finish(); }});
   if (!dispatcher) {
     error_log.reset();  // what it still has to say comes first
     print_errors(dispatcher.error());
     return exit_code::failed;
   }
   error_log->announce("ready");
-  serve_until_signalled(**dispatcher, config);
+  service_manager.ready();
+  serve_until_signalled(**dispatcher, config, service_manager);
   exit_even_if_logs_are_stuck();
   return exit_code::fine;
 }

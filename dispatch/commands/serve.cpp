@@ -27,8 +27,10 @@ void wait_for_termination() {
 
 }  // namespace
 
-void serve_until_signalled(Dispatcher& dispatcher, const Config& config) {
+void serve_until_signalled(Dispatcher& dispatcher, const Config& config,
+                           const ServiceManager& service_manager) {
   wait_for_termination();
+  service_manager.stopping();
   spdlog::info("shutting down: no new connections; those that run have {} ms",
                config.server.shutdown_timeout.count());
 
