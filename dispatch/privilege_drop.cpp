@@ -5,6 +5,8 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <fstream>
+#include <iterator>
 #include <utility>
 
 namespace portshare {
@@ -35,6 +37,7 @@ std::vector<Capability> needed_capabilities(const Config& config) {
 
 std::expected<PrivilegeDrop, std::string> PrivilegeDrop::prepare(const Config& config) {
   PrivilegeDrop drop;
+  drop.config_file_ = config.file;
   drop.kept_ = needed_capabilities(config);
   if (!config.server.user.empty()) {
     auto user = find_user(config.server.user);
@@ -62,6 +65,10 @@ std::expected<void, std::string> PrivilegeDrop::finish() const {
                          [](Capability capability) { return to_string(capability); });
   spdlog::info("runs as the user '{}' from now on, with {}", user_->name,
                names.empty() ? "no capability" : fmt::format("{}", fmt::join(names, ", ")));
+  if (!std::ifstream(config_file_)) {
+    spdlog::warn("the user '{}' cannot read {}, and so a reload will fail; give that user the right to",
+                 user_->name, config_file_);
+  }
   return {};
 }
 

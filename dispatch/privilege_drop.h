@@ -27,6 +27,7 @@ class PrivilegeDrop {
   [[nodiscard]] std::expected<void, std::string> finish() const;
 
  private:
+  std::string config_file_;
   std::optional<UserAccount> user_;  // to become; none: the present one stays
   std::vector<Capability> kept_;
 };

@@ -98,10 +98,10 @@ int remove_stale_socket_file(const std::string& path, const sockaddr* address, s
   return ::unlink(path.c_str()) == 0 || errno == ENOENT ? 0 : errno;
 }
 
-}  // namespace
+enum class Sharing : bool { off, on };
 
-std::expected<Socket, ListenError> open_listening_socket(const SocketAddress& address,
-                                                         std::chrono::seconds defer_accept) {
+std::expected<Socket, ListenError> open_socket(const SocketAddress& address,
+                                               std::chrono::seconds defer_accept, Sharing sharing) {
   sockaddr_storage storage{};
   const socklen_t length = to_system_address(address, storage);
   if (length == 0) return failure(address, ENAMETOOLONG);
@@ -116,6 +116,7 @@ std::expected<Socket, ListenError> open_listening_socket(const SocketAddress& ad
       set_option(descriptor.get(), IPPROTO_TCP, TCP_DEFER_ACCEPT, static_cast<int>(defer_accept.count()));
     }
     if (storage.ss_family == AF_INET6) set_option(descriptor.get(), IPPROTO_IPV6, IPV6_V6ONLY);
+    if (sharing == Sharing::on) set_option(descriptor.get(), SOL_SOCKET, SO_REUSEPORT);
   }
 
   int result = ::bind(descriptor.get(), system_address, length);
@@ -130,7 +131,47 @@ std::expected<Socket, ListenError> open_listening_socket(const SocketAddress& ad
   return Socket{descriptor.let_go()};
 }
 
-std::expected<Socket, ListenError> adopt_listening_socket(Socket passed) {
+void set_sharing(Socket socket, Sharing sharing) {
+  set_option(std::to_underlying(socket), SOL_SOCKET, SO_REUSEPORT, sharing == Sharing::on ? 1 : 0);
+}
+
+}  // namespace
+
+std::expected<Socket, ListenError> open_listening_socket(const SocketAddress& address,
+                                                         std::chrono::seconds defer_accept) {
+  return open_socket(address, defer_accept, Sharing::off);
+}
+
+std::expected<Socket, ListenError> open_beside_own_sockets(const SocketAddress& address,
+                                                           std::chrono::seconds defer_accept,
+                                                           std::span<const Socket> own) {
+  for (const Socket socket : own) set_sharing(socket, Sharing::on);
+  auto opened = open_socket(address, defer_accept, Sharing::on);
+  for (const Socket socket : own) set_sharing(socket, Sharing::off);
+  if (opened) set_sharing(*opened, Sharing::off);
+  return opened;
+}
+
+void forget_sharing(std::uint16_t port) {
+  // The memory of the kernel is the port's, whatever the family, and a socket that shares nothing ends it.
+  for (const char* host : {"::1", "127.0.0.1"}) {
+    sockaddr_storage storage{};
+    const socklen_t length = to_system_address(
+        {.ip = IpEndpoint{.address = *IpAddress::parse(host), .port = port}, .unix_path = {}}, storage);
+    const DescriptorGuard descriptor(::socket(storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    if (descriptor.get() < 0) continue;
+    set_option(descriptor.get(), SOL_SOCKET, SO_REUSEADDR);
+    if (storage.ss_family == AF_INET6) set_option(descriptor.get(), IPPROTO_IPV6, IPV6_V6ONLY);
+    if (::bind(descriptor.get(), reinterpret_cast<const sockaddr*>(&storage), length) == 0) return;
+  }
+}
+
+void set_defer_accept(Socket listener, std::chrono::seconds defer_accept) {
+  set_option(std::to_underlying(listener), IPPROTO_TCP, TCP_DEFER_ACCEPT,
+             static_cast<int>(defer_accept.count()));
+}
+
+std::expected<void, ListenError> prepare_passed_socket(Socket passed) {
   const auto fault = [](const char* message) {
     return std::unexpected(ListenError{Status::failed, EINVAL, message});
   };
@@ -152,17 +193,16 @@ std::expected<Socket, ListenError> adopt_listening_socket(Socket passed) {
       !address.ip && address.unix_path.empty()) {
     return fault("is an abstract unix socket, which has no permissions; its unit needs a path");
   }
-  DescriptorGuard own(::fcntl(descriptor, F_DUPFD_CLOEXEC, 0));
-  if (own.get() < 0 || ::fcntl(own.get(), F_SETFL, O_NONBLOCK) != 0) {
+  if (::fcntl(descriptor, F_SETFL, O_NONBLOCK) != 0) {
     const int error = errno;
     return std::unexpected(
         ListenError{status_of(error), error, "cannot be used: " + std::generic_category().message(error)});
   }
-  if (*family != AF_UNIX) set_option(own.get(), IPPROTO_TCP, TCP_NODELAY);
-  return Socket{own.let_go()};
+  if (*family != AF_UNIX) set_option(descriptor, IPPROTO_TCP, TCP_NODELAY);
+  return {};
 }
 
-void close_adopted_socket(Socket listener) {
+void close_passed_socket(Socket listener) {
   ::close(std::to_underlying(listener));
 }
 

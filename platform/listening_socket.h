@@ -2,7 +2,9 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <expected>
+#include <span>
 #include <string>
 
 #include "core/socket_address.h"
@@ -33,18 +35,31 @@ struct ListenError {
 [[nodiscard]] std::expected<Socket, ListenError> open_listening_socket(
     const SocketAddress& address, std::chrono::seconds defer_accept = std::chrono::seconds{0});
 
+/// The same for an address that overlaps with some of ours, which listen and are to be closed soon: a
+/// wildcard in place of an address of its port, or the other way round. For the length of the call strangers
+/// of the same user could join the port.
+[[nodiscard]] std::expected<Socket, ListenError> open_beside_own_sockets(const SocketAddress& address,
+                                                                         std::chrono::seconds defer_accept,
+                                                                         std::span<const Socket> own);
+/// To be called when those are closed: the system remembers that the port was shared, and would let strangers
+/// of the same user share it again. Best effort: it needs one address on which the port is free.
+void forget_sharing(std::uint16_t port);
+
+/// Changes what was given when it was opened.
+void set_defer_accept(Socket listener, std::chrono::seconds defer_accept);
+
 /// Closes it and removes the file of a unix socket. No accept may be pending on it.
 void close_listening_socket(Socket listener);
 
-/// A descriptor of our own, non-blocking and close-on-exec, for a socket that the service manager has bound
-/// and passed (service_manager.h). It must be a stream socket of TCP or a unix path that listens. What its
-/// unit can say about it stays as it is: backlog, DeferAcceptSec= and so on; only TCP_NODELAY is set for the
-/// accepted ones. The message of the error continues a sentence that names the socket: "is not listening: …".
-[[nodiscard]] std::expected<Socket, ListenError> adopt_listening_socket(Socket passed);
+/// Makes a listener of a socket that the service manager has bound and passed (service_manager.h): it must be
+/// a stream socket of TCP or of a unix path that listens, and becomes non-blocking. What its unit can say
+/// about it stays as it is: backlog, DeferAcceptSec= and so on; only TCP_NODELAY is set for the accepted
+/// ones. The message of the error continues a sentence that names the socket: "is not listening; …".
+[[nodiscard]] std::expected<void, ListenError> prepare_passed_socket(Socket passed);
 
-/// Closes the descriptor of adopt_listening_socket. The address stays bound: it is the service manager's, and
-/// so is the file of a unix socket. No accept may be pending on the descriptor.
-void close_adopted_socket(Socket listener);
+/// Closes our descriptor. The address stays bound: it is the service manager's, and so is the file of a unix
+/// socket. No accept may be pending on it.
+void close_passed_socket(Socket listener);
 
 /// The address that a listener really has, with the port that the system chose.
 [[nodiscard]] SocketAddress address_of_listening_socket(Socket listener);

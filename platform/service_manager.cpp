@@ -41,7 +41,7 @@ bool is_this_process(std::string_view pid) {
   return parse_number(pid) == static_cast<std::uint64_t>(::getpid());
 }
 
-std::vector<PassedSocket> take_passed_sockets() {
+std::vector<PassedSocket> read_passed_sockets() {
   const std::string pid = take("LISTEN_PID");
   const std::string count = take("LISTEN_FDS");
   const std::string names = take("LISTEN_FDNAMES");
@@ -62,7 +62,7 @@ std::vector<PassedSocket> take_passed_sockets() {
   return sockets;
 }
 
-std::optional<std::chrono::microseconds> take_watchdog_timeout() {
+std::optional<std::chrono::microseconds> read_watchdog_timeout() {
   const std::string pid = take("WATCHDOG_PID");
   const auto timeout = parse_number(take("WATCHDOG_USEC"));
   const bool is_for_us = pid.empty() || is_this_process(pid);
@@ -85,8 +85,8 @@ socklen_t to_notify_address(std::string_view text, sockaddr_un& address) {
 
 ServiceManager ServiceManager::from_environment() {
   ServiceManager manager;
-  manager.passed_sockets_ = take_passed_sockets();
-  manager.watchdog_timeout_ = take_watchdog_timeout();
+  manager.passed_sockets_ = read_passed_sockets();
+  manager.watchdog_timeout_ = read_watchdog_timeout();
   std::string address = take("NOTIFY_SOCKET");
   if (sockaddr_un parsed{}; to_notify_address(address, parsed) == 0) return manager;
   manager.notify_socket_ = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);

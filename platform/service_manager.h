@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "platform/op.h"
@@ -38,7 +39,7 @@ class ServiceManager {
 
   ServiceManager(ServiceManager&& other) noexcept;
   ServiceManager& operator=(ServiceManager&& other) noexcept;
-  /// Closes the passed sockets; the service manager keeps its own descriptors of them.
+  /// Closes the passed sockets that nobody has taken; the service manager has its own descriptors of them.
   ~ServiceManager();
 
   /// Whether somebody listens to what follows.
@@ -58,9 +59,9 @@ class ServiceManager {
     return watchdog_timeout_;
   }
 
-  /// In the order in which they were passed. They stay open, and with them their queues of connections, as
-  /// long as this object lives; listening_socket.h makes listeners of them.
-  [[nodiscard]] const std::vector<PassedSocket>& passed_sockets() const { return passed_sockets_; }
+  /// In the order in which they were passed; from now on they are the caller's. listening_socket.h makes
+  /// listeners of them.
+  [[nodiscard]] std::vector<PassedSocket> take_passed_sockets() { return std::exchange(passed_sockets_, {}); }
 
  private:
   void send(std::string_view message) const;

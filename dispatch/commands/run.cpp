@@ -7,17 +7,17 @@
 #include <cstdio>
 #include <cstdlib>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <thread>
 #include <utility>
 
 #include "command_line/command_line.h"
 #include "dispatch/commands/config_option.h"
-#include "dispatch/commands/serve.h"
-#include "dispatch/dispatcher.h"
 #include "dispatch/error_log.h"
 #include "dispatch/privilege_drop.h"
-#include "platform/memory.h"
+#include "dispatch/supervisor.h"
+#include "platform/engine.h"
 #include "platform/service_manager.h"
 #include "platform/signals.h"
 
@@ -43,7 +43,7 @@ void exit_even_if_logs_are_stuck() {
 
 int run_dispatcher(Config config) {
   // Three things for before the first thread: it has no say in the environment, and inherits the rest.
-  const ServiceManager service_manager = ServiceManager::from_environment();
+  ServiceManager service_manager = ServiceManager::from_environment();
   const auto privileges = PrivilegeDrop::prepare(config);
   if (!privileges) {
     print_errors(privileges.error());
@@ -51,19 +51,20 @@ int run_dispatcher(Config config) {
   }
   block_signals();
   std::optional<ErrorLog> error_log(std::in_place, config.server.log.level);
-  // A large file leaves as much memory behind as the routes take.
-  config.rules = {};
-  return_unused_memory();
-  const auto dispatcher = Dispatcher::start(
-      config, {.service_manager = &service_manager, .on_bound = [&] { return privileges->finish(); }});
-  if (!dispatcher) {
+  const auto fail = [&](std::string_view errors) {
     error_log.reset();  // what it still has to say comes first
-    print_errors(dispatcher.error());
+    print_errors(errors);
     return exit_code::failed;
+  };
+  auto engine = make_engine(Engine::epoll);
+  if (!engine) return fail(engine.error().reason);
+  Supervisor supervisor(std::move(*engine), std::move(service_manager));
+  if (const auto started = supervisor.start(std::move(config), [&] { return privileges->finish(); });
+      !started) {
+    return fail(started.error());
   }
   error_log->announce("ready");
-  service_manager.ready();
-  serve_until_signalled(**dispatcher, config, service_manager);
+  supervisor.run();
   exit_even_if_logs_are_stuck();
   return exit_code::fine;
 }

@@ -4,6 +4,7 @@ import os
 import pathlib
 import pwd
 import shutil
+import signal
 import tempfile
 
 import pytest
@@ -54,6 +55,16 @@ def is_answered(port):
     return exchange(port, b"GET / HTTP/1.0\r\n\r\n")[0].startswith(b"HTTP/1.1 421 ")
 
 
+@pytest.fixture
+def open_directory():
+    """A directory, and a program in it, that every user can read."""
+    with tempfile.TemporaryDirectory() as name:
+        directory = pathlib.Path(name)
+        directory.chmod(0o777)
+        shutil.copy(BINARY, directory / "portshare")
+        yield directory
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 def test_every_thread_is_of_the_user_and_has_no_capability(workshop, engine):
     port = free_port()
@@ -99,19 +110,9 @@ def test_root_without_a_user_keeps_little(workshop):
         assert status["NoNewPrivs"] == ["1"], status["Name"]
 
 
-@pytest.fixture
-def open_directory():
-    """A directory, and a program in it, that every user can read."""
-    with tempfile.TemporaryDirectory() as name:
-        directory = pathlib.Path(name)
-        directory.chmod(0o777)
-        shutil.copy(BINARY, directory / "portshare")
-        yield directory
-
-
 def start(directory, text, *prefix):
     file = directory / "portshare.toml"
-    file.write_text(f"[server]\nworkers = 2\n{text}")
+    file.write_text(f'[server]\nworkers = 2\nlog = {{ access = "{directory}/access.log" }}\n{text}')
     return Process("portshare", [*prefix, directory / "portshare", "run", "-c", file], directory)
 
 
@@ -154,3 +155,26 @@ def test_a_user_that_cannot_be_had_is_an_error(open_directory):
     process = start(open_directory, config("127.0.0.1:0", "daemon"), *as_nobody())
     assert process.exit_code() == 1
     assert "cannot become the user 'daemon': only root can" in process.stderr
+
+
+def test_a_reload_does_as_the_user_what_the_start_did_as_root(open_directory):
+    port = free_port()
+    log = open_directory / "access.log"
+    process = start(open_directory, config(f"127.0.0.1:{port}", "nobody"))
+    try:
+        process.eventually(lambda: "ready" in process.stderr.splitlines(), "ready")
+        assert "cannot read" not in process.stderr
+        log.rename(open_directory / "access.log.1")  # as logrotate(8) does
+        process.signal(signal.SIGHUP)
+        process.eventually(lambda: "is in force" in process.stderr, "the reload")
+        assert is_answered(port)
+        process.eventually(lambda: log.read_text(), "a line")
+        assert log.owner() == "nobody"
+        assert process.stop() == 0
+    finally:
+        process.kill()
+
+
+def test_a_configuration_that_the_user_cannot_read_is_noticed_at_once(workshop):
+    dispatcher = workshop.portshare(config("127.0.0.1:0", "nobody"))  # pytest's folders are for their owner
+    dispatcher.says(f"the user 'nobody' cannot read {dispatcher.config_file}, and so a reload will fail")

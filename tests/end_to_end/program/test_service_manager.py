@@ -4,8 +4,10 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import socket
 import threading
+import time
 
 import pytest
 
@@ -40,19 +42,40 @@ def manager(tmp_path):
         each.close()
 
 
-def test_it_is_told_of_the_start_and_the_end(workshop, manager):
+def test_it_is_told_of_start_reload_and_end(workshop, manager):
     site = workshop.nginx("site")
-    systemd = manager()
-    dispatcher = workshop.portshare(f"""
-[listener.l]
-bind = ["127.0.0.1:0"]
-default = "b"
-[backend.b]
-servers = ["{site.address}"]
-""", **systemd.start_options)
-    assert "READY" in systemd.next_message()
+    web = listen()
+    systemd = manager([("web", web)])
+    dispatcher = workshop.portshare(config(["web"], site.address), **systemd.start_options)
+    assert systemd.wait_for("READY") == {"READY": "1"}
+    text = dispatcher.config_file.read_text()
+    for contents, status in ((text, "serving the reloaded configuration"), ("no configuration", "the last reload failed")):
+        dispatcher.config_file.write_text(contents)
+        before = time.clock_gettime(time.CLOCK_MONOTONIC)
+        dispatcher.signal(signal.SIGHUP)
+        message = systemd.wait_for("RELOADING")
+        assert before <= int(message["MONOTONIC_USEC"]) / 1e6 <= time.clock_gettime(time.CLOCK_MONOTONIC)
+        assert status in systemd.wait_for("STATUS")["STATUS"]
+        assert systemd.wait_for("READY")
     dispatcher.terminate()
-    assert "STOPPING" in systemd.wait_for("STOPPING")
+    assert systemd.wait_for("STOPPING")
+
+
+def test_a_reload_takes_and_leaves_a_socket(workshop, manager):
+    site = workshop.nginx("site")
+    web, late = listen(), listen()
+    systemd = manager([("web", web), ("late", late)])
+    dispatcher = workshop.portshare(config(["web"], site.address), **systemd.start_options)
+    systemd.wait_for("READY")
+    for names in (["late"], ["web", "late"]):
+        dispatcher.config_file.write_text(dispatcher.config_file.read_text().replace(
+            re.search(r"bind = .*", dispatcher.config_file.read_text())[0],
+            f"bind = {[f'systemd:{name}' for name in names]}"))
+        dispatcher.signal(signal.SIGHUP)
+        systemd.wait_for("READY")
+        assert exchange(late.getsockname()[1], REQUEST)[0].endswith(b"site\n")
+    # Nobody took them for a while; whoever came then was not lost.
+    assert exchange(web.getsockname()[1], REQUEST)[0].endswith(b"site\n")
 
 
 def test_several_sockets_carry_one_name(workshop, manager, tmp_path):

@@ -1,0 +1,65 @@
+// The listening sockets of the program, over changes of the configuration.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <expected>
+#include <string>
+#include <vector>
+
+#include "core/socket_address.h"
+#include "dispatch/config.h"
+#include "dispatch/snapshot.h"
+#include "platform/service_manager.h"
+
+namespace portshare {
+
+/// Owns every listening socket: opened for the first configuration that wants its address, and closed when
+/// none does any more. Belongs to the control thread.
+class ListeningSockets {
+ public:
+  /// A socket that listens already: handed over by the service manager or by the program that this one
+  /// replaces. `address` is the one by which configurations ask for it.
+  struct Open {
+    SocketAddress wanted;  ///< as the configuration writes it, maybe with port 0
+    SocketAddress bound;
+    Socket socket;
+    std::chrono::seconds deferral{0};  ///< see ListenerConfig::defers_accept
+    /// "systemd:NAME" in configurations; then `wanted` is empty, the address is the service manager's, and
+    /// the socket stays open, used or not. Several may have one name.
+    std::string passed_as = {};
+  };
+
+  ListeningSockets() = default;
+  ListeningSockets(const ListeningSockets&) = delete;
+  ListeningSockets& operator=(const ListeningSockets&) = delete;
+  /// Closes them all.
+  ~ListeningSockets();
+
+  /// Takes an open socket over, for open_for() to find.
+  void inherit(Open socket) { open_.push_back(std::move(socket)); }
+  void inherit(const PassedSocket& passed);
+
+  /// One socket for each address of the configuration: those that are there, and new ones; and all those that
+  /// were passed under its names. The error is a line for each that can't be had, and then nothing is left
+  /// behind.
+  [[nodiscard]] std::expected<std::vector<ListeningSocket>, std::string> open_for(const Config& config);
+  /// What a configuration that is adopted changes in sockets which were there before.
+  void apply_deferral(const Config& config, const std::vector<ListeningSocket>& sockets);
+  /// Closes those of our own that `kept` does not have. No accept may be pending on them.
+  void close_all_but(const std::vector<ListeningSocket>& kept);
+  /// Closes them all, those of the service manager too. No accept may be pending.
+  void close_all();
+
+  [[nodiscard]] const std::vector<Open>& all() const { return open_; }
+
+ private:
+  std::expected<std::vector<Socket>, std::string> passed_sockets(const std::string& name);
+  [[nodiscard]] std::string missing_message(const std::string& name) const;
+  void warn_about_unused(const Config& config) const;
+
+  std::vector<Open> open_;
+  std::vector<std::uint16_t> shared_ports_;  // among our own sockets, until the old ones are closed
+};
+
+}  // namespace portshare
