@@ -50,6 +50,10 @@ std::chrono::seconds deferral_of(const ListenerConfig& listener) {
   return listener.defers_accept() ? ListenerConfig::accept_deferral : std::chrono::seconds{0};
 }
 
+bool is_among(Socket socket, const std::vector<ListeningSocket>& sockets) {
+  return std::ranges::find(sockets, socket, &ListeningSocket::socket) != sockets.end();
+}
+
 }  // namespace
 
 ListeningSockets::~ListeningSockets() {
@@ -175,10 +179,16 @@ void ListeningSockets::apply_deferral(const Config& config, const std::vector<Li
   }
 }
 
+void ListeningSockets::stop_handshakes_of_all_but(const std::vector<ListeningSocket>& kept) {
+  for (const Open& open : open_) {
+    // On a passed socket it would outlive us: those who come wait in its queue for whoever listens next.
+    if (open.passed_as.empty() && !is_among(open.socket, kept)) stop_handshakes(open.socket);
+  }
+}
+
 void ListeningSockets::close_all_but(const std::vector<ListeningSocket>& kept) {
   std::erase_if(open_, [&](const Open& open) {
-    const bool is_kept = std::ranges::find(kept, open.socket, &ListeningSocket::socket) != kept.end();
-    if (is_kept || !open.passed_as.empty()) return false;
+    if (is_among(open.socket, kept) || !open.passed_as.empty()) return false;
     close_listening_socket(open.socket);
     return true;
   });

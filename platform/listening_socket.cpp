@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <climits>
 #include <optional>
 #include <system_error>
 #include <utility>
@@ -164,6 +165,15 @@ void forget_sharing(std::uint16_t port) {
     if (storage.ss_family == AF_INET6) set_option(descriptor.get(), IPPROTO_IPV6, IPV6_V6ONLY);
     if (::bind(descriptor.get(), reinterpret_cast<const sockaddr*>(&storage), length) == 0) return;
   }
+}
+
+void stop_handshakes(Socket listener) {
+  // Bound to an interface that does not exist, it is found for no SYN. Handshakes that have begun, and their
+  // connections, are bound to what it was bound to then, which is nothing. In contrast to a socket filter
+  // this takes no capability (since Linux 5.7).
+  constexpr int no_interface = INT_MAX;
+  if (!address_of_listening_socket(listener).ip) return;
+  set_option(std::to_underlying(listener), SOL_SOCKET, SO_BINDTOIFINDEX, no_interface);
 }
 
 void set_defer_accept(Socket listener, std::chrono::seconds defer_accept) {
