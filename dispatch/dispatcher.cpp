@@ -216,6 +216,14 @@ void Dispatcher::ask_workers(std::function<void(Worker&)> task, std::function<vo
   on_control(answered);  // of nobody: there may be no worker
 }
 
+bool Dispatcher::ask_worker(std::size_t index, std::function<void()> answer) {
+  WorkerThread& thread = *threads_[index];
+  const std::lock_guard lock(thread.mutex);
+  if (!thread.loop) return false;
+  thread.loop->post([this, answer = std::move(answer)] { on_control(answer); });
+  return true;
+}
+
 // --- Changes ---
 
 void Dispatcher::reload(std::shared_ptr<const Config> config, std::function<void(Outcome)> done) {

@@ -68,6 +68,9 @@ class Dispatcher {
   /// Workers that have ended are left out.
   void ask_workers(std::function<void(Worker&)> task, std::function<void()> done);
 
+  /// Has `answer` called when this worker, one of worker_count(), comes round; false if it has ended.
+  bool ask_worker(std::size_t index, std::function<void()> answer);
+
   /// Stops accepting, gives the ports back, and lets run what runs. `finished` is called when the last
   /// connection has ended.
   void drain(std::function<void()> finished);

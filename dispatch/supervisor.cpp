@@ -14,6 +14,8 @@
 
 namespace portshare {
 
+using std::chrono_literals::operator""ms;
+
 namespace {
 
 std::vector<std::string> lines_of(std::string_view text) {
@@ -49,6 +51,7 @@ Supervisor::Supervisor(std::unique_ptr<Backend> engine, ServiceManager service_m
 
 Supervisor::~Supervisor() {
   signals_.reset();
+  watch_.reset();
   dispatcher_.reset();
   loop_.cancel(drain_timer_);
 }
@@ -60,8 +63,25 @@ std::expected<void, std::string> Supervisor::start(
       {.passed_sockets = service_manager_.take_passed_sockets(), .on_bound = std::move(on_bound)});
   if (!started) return std::unexpected(std::move(started.error()));
   dispatcher_ = std::move(*started);
+  watch_workers();
   signals_.emplace([this](Signal signal) { loop_.post([this, signal] { signalled(signal); }); });
   return {};
+}
+
+void Supervisor::watch_workers() {
+  WorkerWatch::Options options;
+  options.workers = dispatcher_->worker_count();
+  options.ask = [this](std::size_t worker, std::function<void()> answer) {
+    return dispatcher_->ask_worker(worker, std::move(answer));
+  };
+  if (const auto timeout = service_manager_.watchdog_timeout()) {
+    // What is late by half of the time would come too late the next time.
+    const auto half = std::max(std::chrono::floor<std::chrono::milliseconds>(*timeout / 2), 1ms);
+    options.interval = std::min(options.interval, half);
+    options.patience = std::min(options.patience, half);
+    options.all_come_round = [this] { service_manager_.keep_alive(); };
+  }
+  watch_.emplace(loop_, std::move(options));
 }
 
 void Supervisor::run() {
@@ -108,6 +128,9 @@ void Supervisor::end_all() {
 
 void Supervisor::reload(std::function<void(const ReloadReport&)> done) {
   service_manager_.reloading();
+  // Names are looked up on this thread, and answers may be slow: the whole of the watchdog's time is for
+  // that.
+  if (watch_->stuck_count() == 0) service_manager_.keep_alive();
   reload_file([this, done = std::move(done)](const ReloadReport& report) {
     service_manager_.status(report.succeeded ? "serving the reloaded configuration"
                                              : "the last reload failed; serving the configuration before it");

@@ -11,6 +11,7 @@
 #include "core/timer_wheel.h"
 #include "dispatch/config.h"
 #include "dispatch/dispatcher.h"
+#include "dispatch/worker_watch.h"
 #include "platform/loop.h"
 #include "platform/service_manager.h"
 #include "platform/signals.h"
@@ -51,6 +52,7 @@ class Supervisor {
   [[nodiscard]] Loop& loop() { return loop_; }
 
  private:
+  void watch_workers();
   void reload_file(std::function<void(const ReloadReport&)> done);
   void signalled(Signal signal);
   void time_is_over();
@@ -59,6 +61,7 @@ class Supervisor {
   Loop loop_;
   ServiceManager service_manager_;
   std::unique_ptr<Dispatcher> dispatcher_;
+  std::optional<WorkerWatch> watch_;
   std::optional<SignalThread> signals_;
   Timer drain_timer_;
   bool terminated_ = false;

@@ -78,6 +78,14 @@ def test_a_reload_takes_and_leaves_a_socket(workshop, manager):
     assert exchange(web.getsockname()[1], REQUEST)[0].endswith(b"site\n")
 
 
+def test_the_watchdog_is_answered_as_long_as_it_runs(workshop, manager):
+    site = workshop.nginx("site")
+    systemd = manager([("web", listen())], watchdog_seconds=0.2)
+    workshop.portshare(config(["web"], site.address), **systemd.start_options)
+    for _ in range(5):
+        assert systemd.wait_for("WATCHDOG") == {"WATCHDOG": "1"}
+
+
 def test_several_sockets_carry_one_name(workshop, manager, tmp_path):
     site = workshop.nginx("site")
     first, second, other = listen(), listen("::1"), listen(str(tmp_path / "other.sock"))
