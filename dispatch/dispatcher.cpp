@@ -34,19 +34,20 @@ SipKey random_key() {
 Dispatcher::Dispatcher(Loop& control) : control_(control), admission_key_(random_key()) {}
 
 std::expected<std::unique_ptr<Dispatcher>, std::string> Dispatcher::start(
-    std::shared_ptr<const Config> config, Loop& control, DispatcherOptions options) {
+    std::shared_ptr<const Config> config, Loop& control, const DispatcherOptions& options) {
   std::unique_ptr<Dispatcher> dispatcher(new Dispatcher(control));
   dispatcher->descriptor_limit_ = raise_descriptor_limit();
   for (const PassedSocket& passed : options.passed_sockets) dispatcher->sockets_.inherit(passed);
   Snapshot snapshot;
-  if (auto prepared = dispatcher->prepare(snapshot, config); !prepared) {
+  if (auto prepared = dispatcher->prepare(snapshot, std::move(config)); !prepared) {
     return std::unexpected(prepared.error());
   }
   if (auto ready = options.on_bound ? options.on_bound() : Outcome(); !ready) {
     return std::unexpected(ready.error());
   }
   // Not before: the system may not give io_uring to the user that the program has become.
-  if (auto chosen = dispatcher->choose_engine(*config); !chosen) return std::unexpected(chosen.error());
+  if (auto chosen = dispatcher->choose_engine(*snapshot.config); !chosen)
+    return std::unexpected(chosen.error());
   dispatcher->snapshot_ = std::make_shared<const Snapshot>(std::move(snapshot));
   if (auto started = dispatcher->start_workers(); !started) return std::unexpected(started.error());
   return dispatcher;

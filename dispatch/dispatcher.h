@@ -47,7 +47,7 @@ class Dispatcher {
   /// must outlive the dispatcher, and run for its callbacks to come.
   static std::expected<std::unique_ptr<Dispatcher>, std::string> start(std::shared_ptr<const Config> config,
                                                                        Loop& control,
-                                                                       DispatcherOptions options = {});
+                                                                       const DispatcherOptions& options = {});
   Dispatcher(const Dispatcher&) = delete;
   Dispatcher& operator=(const Dispatcher&) = delete;
   /// Ends all connections now, if there are any left.

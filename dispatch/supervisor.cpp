@@ -14,8 +14,6 @@
 
 namespace portshare {
 
-using std::chrono_literals::operator""ms;
-
 namespace {
 
 std::vector<std::string> lines_of(std::string_view text) {
@@ -76,7 +74,8 @@ void Supervisor::watch_workers() {
   };
   if (const auto timeout = service_manager_.watchdog_timeout()) {
     // What is late by half of the time would come too late the next time.
-    const auto half = std::max(std::chrono::floor<std::chrono::milliseconds>(*timeout / 2), 1ms);
+    const auto half =
+        std::max(std::chrono::floor<std::chrono::milliseconds>(*timeout / 2), std::chrono::milliseconds{1});
     options.interval = std::min(options.interval, half);
     options.patience = std::min(options.patience, half);
     options.all_come_round = [this] { service_manager_.keep_alive(); };

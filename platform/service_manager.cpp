@@ -4,7 +4,6 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -127,11 +126,10 @@ void ServiceManager::ready() const {
 }
 
 void ServiceManager::reloading() const {
-  // The manager compares it with when it sent the signal, by the clock that all processes share.
-  timespec now{};
-  ::clock_gettime(CLOCK_MONOTONIC, &now);
-  const auto since_boot = std::chrono::seconds{now.tv_sec} + std::chrono::nanoseconds{now.tv_nsec};
-  const auto microseconds = std::chrono::floor<std::chrono::microseconds>(since_boot);
+  // The manager compares it with the time of its signal, by the clock that all processes share:
+  // CLOCK_MONOTONIC, which is steady_clock on Linux.
+  const auto now = std::chrono::steady_clock::now().time_since_epoch();
+  const auto microseconds = std::chrono::floor<std::chrono::microseconds>(now);
   send("RELOADING=1\nMONOTONIC_USEC=" + std::to_string(microseconds.count()));
 }
 
