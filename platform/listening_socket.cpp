@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "platform/address_translation.h"
+#include "platform/descriptor.h"
 #include "platform/error_translation.h"
 
 namespace portshare {
@@ -20,22 +21,6 @@ namespace {
 
 // The kernel cuts it to net.core.somaxconn.
 constexpr int backlog = 65535;
-
-// Closes the descriptor unless it is let go.
-class DescriptorGuard {
- public:
-  explicit DescriptorGuard(int descriptor) : descriptor_(descriptor) {}
-  DescriptorGuard(const DescriptorGuard&) = delete;
-  DescriptorGuard& operator=(const DescriptorGuard&) = delete;
-  ~DescriptorGuard() {
-    if (descriptor_ >= 0) ::close(descriptor_);
-  }
-  [[nodiscard]] int get() const { return descriptor_; }
-  int let_go() { return std::exchange(descriptor_, -1); }
-
- private:
-  int descriptor_;
-};
 
 std::string explain(const SocketAddress& address, int error) {
   const bool is_unix = !address.ip;
@@ -82,7 +67,7 @@ int remove_stale_socket_file(const std::string& path, const sockaddr* address, s
   struct stat file{};
   if (::lstat(path.c_str(), &file) != 0) return errno == ENOENT ? 0 : errno;
   if (!S_ISSOCK(file.st_mode)) return ENOTSOCK;
-  const DescriptorGuard caller(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  const Descriptor caller(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (caller.get() < 0) return errno;
   // Only "refused" says that nobody is there; a full queue, for one, says the contrary.
   if (::connect(caller.get(), address, length) == 0 || errno != ECONNREFUSED) return EADDRINUSE;
@@ -98,7 +83,7 @@ std::expected<Socket, ListenError> open_listening_socket(const SocketAddress& ad
   if (length == 0) return failure(address, ENAMETOOLONG);
   const auto* system_address = reinterpret_cast<const sockaddr*>(&storage);
 
-  DescriptorGuard descriptor(::socket(storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  Descriptor descriptor(::socket(storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (descriptor.get() < 0) return failure(address, errno);
   if (address.ip) {
     set_option(descriptor.get(), SOL_SOCKET, SO_REUSEADDR);

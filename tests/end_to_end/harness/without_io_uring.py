@@ -16,12 +16,17 @@ IO_URING_SETUP = 425  # the same number on every architecture
 
 
 def deny_io_uring():
-    instructions = b"".join(struct.pack("HBBI", *instruction) for instruction in (
+    install_filter((
         (BPF_LOAD_WORD, 0, 0, 0),  # the number of the system call, at the front of seccomp_data
         (BPF_JUMP_IF_EQUAL, 0, 1, IO_URING_SETUP),
         (BPF_RETURN, 0, 0, SECCOMP_RET_ERRNO | errno.EPERM),
         (BPF_RETURN, 0, 0, SECCOMP_RET_ALLOW),
     ))
+
+
+def install_filter(program_lines):
+    """Each line is code, jump if true, jump if false, operand: struct sock_filter of <linux/filter.h>."""
+    instructions = b"".join(struct.pack("HBBI", *line) for line in program_lines)
     buffer = ctypes.create_string_buffer(instructions)
     program = struct.pack("HxxxxxxP", len(instructions) // 8, ctypes.addressof(buffer))
     prctl = ctypes.CDLL(None, use_errno=True).prctl
