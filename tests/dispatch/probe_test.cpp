@@ -22,11 +22,9 @@ using testing::ContainsRegex;
 using testing::Each;
 using testing::EndsWith;
 using testing::HasSubstr;
-using testing::IsEmpty;
 using testing::Le;
 using testing::Not;
 using testing::ResultOf;
-using testing::StartsWith;
 
 using Outcome = std::expected<BindOutcome, std::string>;
 using System = std::function<Outcome(const BindTrial&)>;
@@ -103,7 +101,7 @@ TEST(ProbeResults, VerdictsAreReadFromErrorsAndNumbers) {
 
 TEST(ProbeResults, EveryCombinationIsATrial) {
   const std::vector<BindTrial> trials = all_trials();
-  EXPECT_EQ(trials.size(), 3U * 5U * 3U * share_options().size() * share_options().size());
+  EXPECT_EQ(trials.size(), std::size_t{3} * 5 * 3 * share_options().size() * share_options().size());
   for (const BindTrial& trial : trials) EXPECT_EQ(std::ranges::count(trials, trial), 1);
 }
 
