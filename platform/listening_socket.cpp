@@ -136,7 +136,7 @@ void forget_sharing(std::uint16_t port) {
     sockaddr_storage storage{};
     const socklen_t length = to_system_address(
         {.ip = IpEndpoint{.address = *IpAddress::parse(host), .port = port}, .unix_path = {}}, storage);
-    const DescriptorGuard descriptor(::socket(storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    const Descriptor descriptor(::socket(storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
     if (descriptor.get() < 0) continue;
     set_option(descriptor.get(), SOL_SOCKET, SO_REUSEADDR);
     if (storage.ss_family == AF_INET6) set_option(descriptor.get(), IPPROTO_IPV6, IPV6_V6ONLY);
