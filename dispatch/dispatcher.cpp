@@ -48,12 +48,15 @@ SipKey random_key() {
 
 }  // namespace
 
-Dispatcher::Dispatcher(const Config& config) : config_(config), admission_(config, random_key()) {}
+Dispatcher::Dispatcher(const Config& config)
+    : config_(config),
+      registry_(config.server.workers != 0 ? config.server.workers : usable_cpu_count()),
+      admission_(config, random_key()) {}
 
 std::expected<std::unique_ptr<Dispatcher>, std::string> Dispatcher::start(const Config& config) {
   std::unique_ptr<Dispatcher> dispatcher(new Dispatcher(config));
   dispatcher->descriptor_limit_ = raise_descriptor_limit();
-  auto servers = ServerPool::resolve(config, resolve_host);
+  auto servers = ServerPool::resolve(config, resolve_host, dispatcher->registry_);
   if (!servers) return std::unexpected(std::move(servers.error()));
   dispatcher->servers_ = std::move(*servers);
   if (const auto chosen = dispatcher->choose_engine(); !chosen) return std::unexpected(chosen.error());

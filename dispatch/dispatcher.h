@@ -72,6 +72,7 @@ class Dispatcher {
   [[nodiscard]] std::size_t sessions_per_worker(std::size_t workers) const;
 
   const Config& config_;
+  ServerRegistry registry_;
   ServerPool servers_;
   Engine engine_ = Engine::epoll;
   std::size_t descriptor_limit_ = 0;

@@ -52,7 +52,7 @@ class DispatchWorld {
   DispatchWorld(std::uint64_t seed, const SimulatedFaults& faults, Config config,
                 const ServerScripts& scripts, std::size_t max_sessions = SIZE_MAX)
       : config_(std::move(config)),
-        pool_(*ServerPool::resolve(config_, [](const std::string&) { return std::vector<IpAddress>{}; })),
+        pool_(*ServerPool::resolve(config_, {}, registry_)),
         admission_(config_, {seed, ~seed}),
         world_(seed, faults),
         random_(seed ^ 0xd15) {
@@ -129,6 +129,7 @@ class DispatchWorld {
   }
 
   Config config_;
+  ServerRegistry registry_{1};
   ServerPool pool_;
   Admission admission_;
   SimulatedWorld world_;
