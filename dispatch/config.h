@@ -142,6 +142,7 @@ struct Config {
   std::vector<ListenerConfig> listeners;
   std::vector<BackendConfig> backends;
   std::vector<RouteRule> rules;  ///< for explain; the data path uses `routes`, and may do without these
+  std::vector<std::uint64_t> rule_digests;  ///< instead of them, for the next reload: config_difference
   RouteTable routes;
 };
 

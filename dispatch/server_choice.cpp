@@ -22,16 +22,17 @@ bool ServerChoice::may_take(const Server& server, std::uint32_t index, Pass pass
   return is_open && std::ranges::find(request.tried, index) == request.tried.end();
 }
 
-bool ServerChoice::enter(const BackendServers& backend, std::uint32_t index) {
-  return backend.servers[index].state->enter(worker_, backend.max_connections, backend.counts());
+bool ServerChoice::enter(const BackendServers& backend, std::uint32_t index, ServerPlace& place) {
+  return backend.servers[index].state->enter(worker_, backend.max_connections, backend.counts(), place);
 }
 
-std::uint32_t ServerChoice::search(const BackendServers& backend, const Request& request) {
+std::uint32_t ServerChoice::search(const BackendServers& backend, const Request& request,
+                                   ServerPlace& place) {
   std::uint32_t answer = nobody;
   for (const Pass pass : {Pass::usable, Pass::resting}) {
     for (const ServerGroup& group : backend.groups) {
       if (group.count == 0) continue;
-      const std::uint32_t found = search(backend, group, pass, request);
+      const std::uint32_t found = search(backend, group, pass, request, place);
       if (found < all_full) return found;
       if (found == all_full) answer = all_full;
     }
@@ -42,34 +43,34 @@ std::uint32_t ServerChoice::search(const BackendServers& backend, const Request&
 }
 
 std::uint32_t ServerChoice::search(const BackendServers& backend, const ServerGroup& group, Pass pass,
-                                   const Request& request) {
+                                   const Request& request, ServerPlace& place) {
   switch (backend.balance) {
     case Balance::round_robin:
-      return take_turn(backend, group, pass, request);
+      return take_turn(backend, group, pass, request, place);
     case Balance::least_connections:
-      return take_least(backend, group, pass, request);
+      return take_least(backend, group, pass, request, place);
     case Balance::source_hash:
-      return request.source ? take_own(backend, group, pass, request)
-                            : take_turn(backend, group, pass, request);
+      return request.source ? take_own(backend, group, pass, request, place)
+                            : take_turn(backend, group, pass, request, place);
   }
   return nobody;
 }
 
 /// Turns of servers that cannot take them are passed over, so that the others share them by their weights.
 std::uint32_t ServerChoice::take_turn(const BackendServers& backend, const ServerGroup& group, Pass pass,
-                                      const Request& request) {
+                                      const Request& request, ServerPlace& place) {
   std::uint32_t answer = nobody;
   for (std::uint32_t turns = group.rounds->size(); turns > 0; --turns) {
     const std::uint32_t index = group.first + group.rounds->at(next_turn(group, request));
     if (!may_take(backend.servers[index], index, pass, request)) continue;
-    if (enter(backend, index)) return index;
+    if (enter(backend, index, place)) return index;
     answer = all_full;
   }
   return answer;
 }
 
 std::uint32_t ServerChoice::take_least(const BackendServers& backend, const ServerGroup& group, Pass pass,
-                                       const Request& request) {
+                                       const Request& request, ServerPlace& place) {
   std::uint32_t answer = nobody;
   // Counts change meanwhile: who was the least may be full when it is asked, and then the search begins
   // again.
@@ -92,25 +93,25 @@ std::uint32_t ServerChoice::take_least(const BackendServers& backend, const Serv
       }
       if (!may_take(server, index, pass, request)) continue;
       // Its rest is over, and this connection is the one that tries.
-      if (pass == Pass::usable && !server.state->is_usable() && enter(backend, index)) return index;
+      if (pass == Pass::usable && !server.state->is_usable() && enter(backend, index, place)) return index;
       least = index;
       least_connections = connections;
     }
     if (least == nobody) return answer;
-    if (enter(backend, least)) return least;
+    if (enter(backend, least, place)) return least;
     answer = all_full;
   }
   return answer;
 }
 
 std::uint32_t ServerChoice::take_own(const BackendServers& backend, const ServerGroup& group, Pass pass,
-                                     const Request& request) {
+                                     const Request& request, ServerPlace& place) {
   const std::uint64_t hash = hash_of_source(*request.source);
   for (std::uint32_t attempt = 0; attempt < most_hash_attempts; ++attempt) {
     const std::uint32_t index = group.first + group.maglev->slot(hash, attempt);
-    if (may_take(backend.servers[index], index, pass, request) && enter(backend, index)) return index;
+    if (may_take(backend.servers[index], index, pass, request) && enter(backend, index, place)) return index;
   }
-  return take_turn(backend, group, pass, request);
+  return take_turn(backend, group, pass, request, place);
 }
 
 bool ServerChoice::has_room(std::uint32_t backend) const {

@@ -35,9 +35,8 @@ class ServerChoice {
   static constexpr std::uint32_t nobody = UINT32_MAX;
   static constexpr std::uint32_t all_full = UINT32_MAX - 1;  ///< somebody could, but has no room
 
-  /// An index into ServerPool::servers, where the connection has its place from now on: leave() gives it
-  /// back.
-  [[nodiscard]] std::uint32_t pick(const Request& request) {
+  /// An index into ServerPool::servers, where the connection has its place from now on.
+  [[nodiscard]] std::uint32_t pick(const Request& request, ServerPlace& place) {
     const BackendServers& backend = pool_.backend(request.backend);
     // What nearly every connection finds: servers that take turns, and the next one is well.
     if (backend.balance == Balance::round_robin && backend.max_connections == 0 && request.tried.empty() &&
@@ -45,16 +44,12 @@ class ServerChoice {
       std::uint32_t& next = next_[2 * request.backend];
       const std::uint32_t index = backend.groups[0].rounds->at(next);
       ServerState& state = *backend.servers[index].state;
-      if (state.is_usable() && state.enter(worker_, 0, false)) {
+      if (state.is_usable() && state.enter(worker_, 0, false, place)) {
         ++next;
         return index;
       }
     }
-    return search(backend, request);
-  }
-  void leave(std::uint32_t backend, std::uint32_t server) {
-    const BackendServers& servers = pool_.backend(backend);
-    servers.servers[server].state->leave(worker_, servers.counts());
+    return search(backend, request, place);
   }
   /// Whether a pick could succeed where another one found all of them full. Changes nothing.
   [[nodiscard]] bool has_room(std::uint32_t backend) const;
@@ -65,18 +60,19 @@ class ServerChoice {
 
  private:
   enum class Pass : std::uint8_t { usable, resting };
-  [[nodiscard]] std::uint32_t search(const BackendServers& backend, const Request& request);
+  [[nodiscard]] std::uint32_t search(const BackendServers& backend, const Request& request,
+                                     ServerPlace& place);
   [[nodiscard]] std::uint32_t search(const BackendServers& backend, const ServerGroup& group, Pass pass,
-                                     const Request& request);
+                                     const Request& request, ServerPlace& place);
   [[nodiscard]] std::uint32_t take_turn(const BackendServers& backend, const ServerGroup& group, Pass pass,
-                                        const Request& request);
+                                        const Request& request, ServerPlace& place);
   [[nodiscard]] std::uint32_t take_least(const BackendServers& backend, const ServerGroup& group, Pass pass,
-                                         const Request& request);
+                                         const Request& request, ServerPlace& place);
   [[nodiscard]] std::uint32_t take_own(const BackendServers& backend, const ServerGroup& group, Pass pass,
-                                       const Request& request);
+                                       const Request& request, ServerPlace& place);
   [[nodiscard]] static bool may_take(const Server& server, std::uint32_t index, Pass pass,
                                      const Request& request);
-  [[nodiscard]] bool enter(const BackendServers& backend, std::uint32_t index);
+  [[nodiscard]] bool enter(const BackendServers& backend, std::uint32_t index, ServerPlace& place);
   std::uint32_t next_turn(const ServerGroup& group, const Request& request) {
     return next_[2 * request.backend + (group.first == 0 ? 0 : 1)]++;
   }

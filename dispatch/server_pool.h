@@ -82,21 +82,4 @@ class ServerPool {
   std::vector<BackendServers> backends_;
 };
 
-/// Whose turn it is, per backend, for one worker.
-class RoundRobin {
- public:
-  /// Workers start at different servers, so that a few connections over many workers spread as well.
-  RoundRobin(const ServerPool& pool, std::uint32_t worker)
-      : pool_(pool), next_(pool.backend_count(), worker) {}
-
-  /// An index into ServerPool::servers.
-  std::uint32_t next(std::uint32_t backend) {
-    return next_[backend]++ % static_cast<std::uint32_t>(pool_.servers(backend).size());
-  }
-
- private:
-  const ServerPool& pool_;
-  std::vector<std::uint32_t> next_;
-};
-
 }  // namespace portshare

@@ -28,25 +28,34 @@ ServerState::ServerState(std::string backend, std::string address, std::size_t w
 
 // --- For workers ---
 
-bool ServerState::enter(std::size_t worker, std::uint32_t most, bool counts) {
+void ServerPlace::release() {
+  if (ServerState* state = std::exchange(state_, nullptr)) state->leave(*this);
+}
+
+bool ServerState::enter(std::uint32_t worker, std::uint32_t most, bool is_counted, ServerPlace& place) {
   if (most != 0) {
     std::uint32_t present = counted_.load();
     do {
       if (present >= most) return false;
     } while (!counted_.compare_exchange_weak(present, present + 1));
-  } else if (counts) {
+  } else if (is_counted) {
     ++counted_;
   }
   count(workers_[worker].active);
+  place.state_ = this;
+  place.worker_ = worker;
+  place.is_counted_ = is_counted || most != 0;
   return true;
 }
 
-void ServerState::leave(std::size_t worker, bool counts) {
-  std::atomic<std::uint32_t>& active = workers_[worker].active;
-  active.store(active.load(std::memory_order_relaxed) - 1, std::memory_order_relaxed);
-  if (!counts) return;
-  --counted_;
-  queue_->call_next();
+void ServerState::leave(const ServerPlace& place) {
+  if (place.is_counted_) {
+    --counted_;
+    queue_->call_next();
+  }
+  // Last: when the registry sees that nobody is left, it may do away with this.
+  std::atomic<std::uint32_t>& active = workers_[place.worker_].active;
+  active.store(active.load(std::memory_order_relaxed) - 1, std::memory_order_release);
 }
 
 bool ServerState::connect_failed(std::size_t worker, Status status, microseconds now,
@@ -146,7 +155,7 @@ ServerState::Report ServerState::report() const {
   report.is_checked = is_checked_;
   report.changed_at = changed_at_;
   for (const WorkerCounts& worker : workers_) {
-    report.active_connections += worker.active.load(std::memory_order_relaxed);
+    report.active_connections += worker.active.load(std::memory_order_acquire);
     report.total_connections += worker.connections.load(std::memory_order_relaxed);
     report.failed_connects += worker.failures.load(std::memory_order_relaxed);
   }
@@ -190,7 +199,8 @@ std::shared_ptr<ServerState> ServerRegistry::find(std::string_view backend, std:
 void ServerRegistry::forget_unused() {
   std::erase_if(states_, [](const auto& entry) {
     const std::shared_ptr<ServerState>& state = entry.second;
-    return state.use_count() == 1 && state->mode() == ServerState::Mode::enabled;
+    return state.use_count() == 1 && state->mode() == ServerState::Mode::enabled &&
+           state->report().active_connections == 0;
   });
   std::erase_if(queues_, [](const auto& entry) { return entry.second.use_count() == 1; });
 }

@@ -41,6 +41,32 @@ class CheckBell {
   std::function<void()> ring_;
 };
 
+class ServerState;
+
+/// A connection's place at a server, given back when this goes. Movable; belongs to its worker's thread.
+class ServerPlace {
+ public:
+  ServerPlace() = default;
+  ServerPlace(ServerPlace&& other) noexcept { *this = std::move(other); }
+  ServerPlace& operator=(ServerPlace&& other) noexcept {
+    std::swap(state_, other.state_);
+    std::swap(worker_, other.worker_);
+    std::swap(is_counted_, other.is_counted_);
+    return *this;
+  }
+  ServerPlace(const ServerPlace&) = delete;
+  ServerPlace& operator=(const ServerPlace&) = delete;
+  ~ServerPlace() { release(); }
+
+  void release();
+
+ private:
+  friend class ServerState;
+  ServerState* state_ = nullptr;  // which the registry keeps as long as it has connections
+  std::uint32_t worker_ = 0;
+  bool is_counted_ = false;
+};
+
 /// Workers read and change it without locks. What each connection costs here is one load and numbers that
 /// belong to the worker alone.
 class ServerState {
@@ -69,12 +95,10 @@ class ServerState {
   /// the time has passed, unless that one succeeds.
   [[nodiscard]] bool may_be_tried_again(std::chrono::microseconds now);
 
-  /// Takes a place at the server; `most`: 0, or how many there are, and then they are counted over all
-  /// workers, as they are if `counts`. False: it is full.
-  [[nodiscard]] bool enter(std::size_t worker, std::uint32_t most, bool counts);
-  /// Gives it back. `counts`: as it was.
-  void leave(std::size_t worker, bool counts);
-  /// Of those who count.
+  /// Takes a place at the server; `most`: 0, or how many there are. `is_counted`: over all workers; always if
+  /// there is a most. False: it is full. `place` is not one already.
+  [[nodiscard]] bool enter(std::uint32_t worker, std::uint32_t most, bool is_counted, ServerPlace& place);
+  /// Over all workers, of those that are counted: as long as the configuration needs it.
   [[nodiscard]] std::uint32_t counted_connections() const { return counted_.load(); }
 
   /// True: it was resting, and rests no more.
@@ -125,6 +149,9 @@ class ServerState {
   [[nodiscard]] Report report() const;
 
  private:
+  friend class ServerPlace;
+  void leave(const ServerPlace& place);
+
   // Why a server may not be asked: bits of obstacles_.
   static constexpr std::uint8_t down = 1;
   static constexpr std::uint8_t resting = 2;
@@ -174,7 +201,8 @@ class ServerState {
 };
 
 /// Who has the states, by the name of the backend and the address of the server, so that a new configuration
-/// or a new answer of a name server finds those of the servers that stay. For the control thread.
+/// or a new answer of a name server finds those of the servers that stay. For the control thread; outlives
+/// the workers.
 class ServerRegistry {
  public:
   /// `workers`: how many there are; the index of each is below it.
@@ -184,7 +212,8 @@ class ServerRegistry {
   /// Null: there is no such server.
   [[nodiscard]] std::shared_ptr<ServerState> find(std::string_view backend, std::string_view address) const;
   [[nodiscard]] std::shared_ptr<ServerQueue> queue_of(std::string_view backend);
-  /// Forgets servers that no pool has any more, unless the operator has said something about them.
+  /// Forgets servers that no pool has any more, once their last connection has ended, unless the operator has
+  /// said something about them.
   void forget_unused();
   [[nodiscard]] const std::shared_ptr<CheckBell>& bell() const { return bell_; }
   [[nodiscard]] std::size_t size() const { return states_.size(); }

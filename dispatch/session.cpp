@@ -24,8 +24,9 @@ constexpr std::uint64_t lingering_limit = std::uint64_t{1} << 20;
 
 }  // namespace
 
-Session::Session(Worker& worker, std::uint32_t listener, Socket client)
+Session::Session(Worker& worker, WorkerSnapshot& snapshot, std::uint32_t listener, Socket client)
     : worker_(worker),
+      snapshot_(&snapshot),
       timer_([](void* session) { static_cast<Session*>(session)->timer_fired(); }, this),
       client_receive_(on_op<&Session::client_received>, this),
       client_send_(on_op<&Session::client_sent>, this),
@@ -35,13 +36,15 @@ Session::Session(Worker& worker, std::uint32_t listener, Socket client)
       downstream_(server_receive_, client_send_),
       client_(client),
       listener_(listener),
-      started_at_(worker.loop().now()) {}
+      started_at_(worker.loop().now()) {
+  snapshot.pin();
+}
 
 Loop& Session::loop() const {
   return worker_.loop();
 }
 const ListenerConfig& Session::listener() const {
-  return worker_.config().listeners[listener_];
+  return snapshot_->config().listeners[listener_];
 }
 
 // --- What the loop reports ---
@@ -54,6 +57,7 @@ void Session::client_received(Op& op) {
       return read_proxy_header(op);
     case State::first_flight:
       return read_first_flight(op);
+    case State::waiting:
     case State::connecting:
     case State::announcing:
     case State::switching:
@@ -87,6 +91,7 @@ void Session::client_sent(Op& op) {
       return close_when_quiet();
     case State::proxy_header:
     case State::first_flight:
+    case State::waiting:
     case State::connecting:
     case State::announcing:
       return greeting_sent(op);
@@ -116,6 +121,7 @@ void Session::server_received(Op& op) {
       return connect_failed(Status::refused);  // closed, because it was ourselves
     case State::proxy_header:
     case State::first_flight:
+    case State::waiting:
     case State::relaying:
       std::abort();
   }
@@ -144,6 +150,7 @@ void Session::server_sent(Op& op) {
       return close_when_quiet();
     case State::proxy_header:
     case State::first_flight:
+    case State::waiting:
     case State::switching:
     case State::closing:
       std::abort();
@@ -156,6 +163,9 @@ void Session::timer_fired() {
       return proxy_header_timed_out();
     case State::first_flight:
       return first_flight_timed_out();
+    case State::waiting:
+      // Who has been called in this very moment goes in.
+      return leave_queue() ? refuse(Outcome::unavailable) : void();
     case State::connecting:
     case State::announcing:
       return loop().cancel(server_send_);
@@ -172,56 +182,11 @@ void Session::timer_fired() {
   }
 }
 
-// --- Connecting ---
-
-void Session::connect_to(std::uint32_t backend) {
-  assert(!refused_as_);
-  const auto server_count = static_cast<std::uint32_t>(worker_.servers().servers(backend).size());
-  backend_ = backend;
-  server_index_ = worker_.next_server(backend);
-  attempts_left_ = std::min(worker_.config().backends[backend].retries + 1, server_count);
-  connect_started_ = loop().now();
-  connect_next();
-}
-
-void Session::connect_next() {
-  state_ = State::connecting;
-  --attempts_left_;
-  const Server& server = worker_.servers().servers(backend_)[server_index_];
-  if (server.leads_back_if_local && worker_.is_known_loop(server)) return connect_failed(Status::refused);
-  loop().arm(timer_, worker_.config().backends[backend_].connect_timeout);
-  const bool has_bytes = announcement_ || !first_bytes_.empty() || !upstream_.pending().empty();
-  loop().connect(server_send_, server.address, has_bytes ? Loop::Then::sends_at_once : Loop::Then::waits);
-}
-
-void Session::connected(Op& op) {
-  if (!op.succeeded()) return connect_failed(op.status);
-  if (is_connected_to_ourselves()) {
-    return loop().close(server_receive_, std::exchange(server_, Socket::none), CloseMode::reset);
-  }
-  connect_time_ = loop().now() - connect_started_;
-  if (announcement_) return announce();
-  start_relay();
-}
-
-void Session::connect_failed(Status status) {
-  if (attempts_left_ > 0 && !is_shortage(status)) {
-    server_index_ =
-        (server_index_ + 1) % static_cast<std::uint32_t>(worker_.servers().servers(backend_).size());
-    if (server_ == Socket::none) return connect_next();
-    return loop().close(server_receive_, std::exchange(server_, Socket::none), CloseMode::reset);
-  }
-  server_close_mode_ = CloseMode::reset;  // one that has not taken its whole header
-  if (is_shortage(status)) return refuse(Outcome::unavailable);
-  // Cancelled by our own timer, or given up by the system: either way nobody answered.
-  const bool timed_out = status == Status::cancelled || status == Status::timed_out;
-  refuse(timed_out ? Outcome::connect_timeout : Outcome::refused);
-}
-
 // --- Relay ---
 
 void Session::start_relay() {
   state_ = State::relaying;
+  snapshot_->choice().connect_succeeded(backend_, server_index_);
   last_activity_ = loop().now();
   server_receive_.expect_wait();
   watch_idleness();
@@ -412,13 +377,14 @@ void Session::terminate(Outcome outcome, CloseMode mode) {
   if (server_close_mode_ == CloseMode::orderly) server_close_mode_ = mode;
   state_ = State::terminating;
   loop().cancel(timer_);
+  (void)leave_queue();
   for (Op* op : {&client_receive_, &client_send_, &server_receive_, &server_send_}) loop().cancel(*op);
   close_when_quiet();
 }
 
 bool Session::is_quiet() const {
   return client_receive_.is_idle() && client_send_.is_idle() && server_receive_.is_idle() &&
-         server_send_.is_idle();
+         server_send_.is_idle() && !waiter_;
 }
 
 void Session::close_when_quiet() {
@@ -441,6 +407,7 @@ void Session::close_when_quiet() {
 
 void Session::closed() {
   if (!is_quiet()) return;
+  server_place_.release();  // not before its socket is closed: whoever comes next is not one too many
   if (is_record_open_) log();
   worker_.finished(*this);
 }

@@ -89,10 +89,10 @@ int remove_stale_socket_file(const std::string& path, const sockaddr* address, s
   return ::unlink(path.c_str()) == 0 || errno == ENOENT ? 0 : errno;
 }
 
-}  // namespace
+enum class Sharing : bool { off, on };
 
-std::expected<Socket, ListenError> open_listening_socket(const SocketAddress& address,
-                                                         std::chrono::seconds defer_accept) {
+std::expected<Socket, ListenError> open_socket(const SocketAddress& address,
+                                               std::chrono::seconds defer_accept, Sharing sharing) {
   sockaddr_storage storage{};
   const socklen_t length = to_system_address(address, storage);
   if (length == 0) return failure(address, ENAMETOOLONG);
@@ -107,6 +107,7 @@ std::expected<Socket, ListenError> open_listening_socket(const SocketAddress& ad
       set_option(descriptor.get(), IPPROTO_TCP, TCP_DEFER_ACCEPT, static_cast<int>(defer_accept.count()));
     }
     if (storage.ss_family == AF_INET6) set_option(descriptor.get(), IPPROTO_IPV6, IPV6_V6ONLY);
+    if (sharing == Sharing::on) set_option(descriptor.get(), SOL_SOCKET, SO_REUSEPORT);
   }
 
   int result = ::bind(descriptor.get(), system_address, length);
@@ -119,6 +120,46 @@ std::expected<Socket, ListenError> open_listening_socket(const SocketAddress& ad
   if (result == 0) result = ::listen(descriptor.get(), backlog);
   if (result != 0) return failure(address, errno);
   return Socket{descriptor.let_go()};
+}
+
+void set_sharing(Socket socket, Sharing sharing) {
+  set_option(std::to_underlying(socket), SOL_SOCKET, SO_REUSEPORT, sharing == Sharing::on ? 1 : 0);
+}
+
+}  // namespace
+
+std::expected<Socket, ListenError> open_listening_socket(const SocketAddress& address,
+                                                         std::chrono::seconds defer_accept) {
+  return open_socket(address, defer_accept, Sharing::off);
+}
+
+std::expected<Socket, ListenError> open_beside_own_sockets(const SocketAddress& address,
+                                                           std::chrono::seconds defer_accept,
+                                                           std::span<const Socket> own) {
+  for (const Socket socket : own) set_sharing(socket, Sharing::on);
+  auto opened = open_socket(address, defer_accept, Sharing::on);
+  for (const Socket socket : own) set_sharing(socket, Sharing::off);
+  if (opened) set_sharing(*opened, Sharing::off);
+  return opened;
+}
+
+void forget_sharing(std::uint16_t port) {
+  // The memory of the kernel is the port's, whatever the family, and a socket that shares nothing ends it.
+  for (const char* host : {"::1", "127.0.0.1"}) {
+    sockaddr_storage storage{};
+    const socklen_t length = to_system_address(
+        {.ip = IpEndpoint{.address = *IpAddress::parse(host), .port = port}, .unix_path = {}}, storage);
+    const DescriptorGuard descriptor(::socket(storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    if (descriptor.get() < 0) continue;
+    set_option(descriptor.get(), SOL_SOCKET, SO_REUSEADDR);
+    if (storage.ss_family == AF_INET6) set_option(descriptor.get(), IPPROTO_IPV6, IPV6_V6ONLY);
+    if (::bind(descriptor.get(), reinterpret_cast<const sockaddr*>(&storage), length) == 0) return;
+  }
+}
+
+void set_defer_accept(Socket listener, std::chrono::seconds defer_accept) {
+  set_option(std::to_underlying(listener), IPPROTO_TCP, TCP_DEFER_ACCEPT,
+             static_cast<int>(defer_accept.count()));
 }
 
 SocketAddress address_of_listening_socket(Socket listener) {

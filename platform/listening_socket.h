@@ -2,7 +2,9 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <expected>
+#include <span>
 #include <string>
 
 #include "core/socket_address.h"
@@ -32,6 +34,19 @@ struct ListenError {
 /// retransmissions: the first is after a second.
 [[nodiscard]] std::expected<Socket, ListenError> open_listening_socket(
     const SocketAddress& address, std::chrono::seconds defer_accept = std::chrono::seconds{0});
+
+/// The same for an address that overlaps with some of ours, which listen and are to be closed soon: a
+/// wildcard in place of an address of its port, or the other way round. For the length of the call strangers
+/// of the same user could join the port.
+[[nodiscard]] std::expected<Socket, ListenError> open_beside_own_sockets(const SocketAddress& address,
+                                                                         std::chrono::seconds defer_accept,
+                                                                         std::span<const Socket> own);
+/// To be called when those are closed: the system remembers that the port was shared, and would let strangers
+/// of the same user share it again. Best effort: it needs one address on which the port is free.
+void forget_sharing(std::uint16_t port);
+
+/// Changes what was given when it was opened.
+void set_defer_accept(Socket listener, std::chrono::seconds defer_accept);
 
 /// Closes it and removes the file of a unix socket. No accept may be pending on it.
 void close_listening_socket(Socket listener);

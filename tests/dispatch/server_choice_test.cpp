@@ -30,16 +30,18 @@ TEST(ServerChoice, ServersTakeTurns) {
   EXPECT_EQ(world.state(1).report().active_connections, 2U);
 }
 
+/// What a choice answers first.
+std::uint32_t first_of(ServerChoice& choice) {
+  ServerPlace place;
+  return choice.pick({.backend = 0, .source = {}, .tried = {}, .now = {}}, place);
+}
+
 TEST(ServerChoice, WorkersStartAtDifferentServers) {
-  const PoolWorld world(three);
-  ServerChoice second(world.pool, 0);
-  ServerChoice third(world.pool, 0);
-  EXPECT_EQ(second.pick({.backend = 0, .source = {}, .tried = {}, .now = {}}), 0U);
-  EXPECT_EQ(third.pick({.backend = 0, .source = {}, .tried = {}, .now = {}}), 0U);
-  ServerRegistry registry(2);
-  const auto pool = ServerPool::resolve(world.config, {}, registry);
-  ServerChoice other_worker(*pool, 1);
-  EXPECT_EQ(other_worker.pick({.backend = 0, .source = {}, .tried = {}, .now = {}}), 1U);
+  PoolWorld world(three, 5);
+  for (std::uint32_t worker = 0; worker < 5; ++worker) {
+    ServerChoice choice(world.pool, worker);
+    EXPECT_EQ(first_of(choice), worker % 3);
+  }
 }
 
 TEST(ServerChoice, WeightsAreShares) {
@@ -163,7 +165,7 @@ TEST(ServerChoice, AServerTakesNoMoreThanItMay) {
   for (int i = 0; i < 6; ++i) EXPECT_LT(world.pick(), 3U);
   EXPECT_EQ(world.pick(), all_full);
   EXPECT_FALSE(world.choice.has_room(0));
-  world.choice.leave(0, 1);
+  world.leave(1);
   EXPECT_TRUE(world.choice.has_room(0));
   EXPECT_EQ(world.pick(), 1U);
   EXPECT_EQ(world.pick({1}), all_full);
@@ -191,11 +193,11 @@ TEST(ServerChoice, LimitsHoldOverAllThreads) {
     threads.emplace_back([&, worker] {
       ServerChoice choice(*pool, worker);
       for (int i = 0; i < 1'000; ++i) {
-        const std::uint32_t server = choice.pick({.backend = 0, .source = {}, .tried = {}, .now = {}});
+        ServerPlace place;
+        const std::uint32_t server = choice.pick({.backend = 0, .source = {}, .tried = {}, .now = {}}, place);
         if (server >= all_full) continue;
         if (++taken > 9) ADD_FAILURE() << "more than 3 at each of 3";
         --taken;
-        choice.leave(0, server);
       }
     });
   }
@@ -210,8 +212,8 @@ TEST(ServerChoice, TheLeastBusyIsNext) {
   std::vector<std::uint32_t> picked;
   for (int i = 0; i < 6; ++i) ++(picked.resize(3), picked)[world.pick()];
   EXPECT_THAT(picked, ElementsAre(2, 2, 2));
-  world.choice.leave(0, 1);
-  world.choice.leave(0, 1);
+  world.leave(1);
+  world.leave(1);
   EXPECT_EQ(world.pick(), 1U);
   EXPECT_EQ(world.pick(), 1U);
   EXPECT_THAT(world.picks(90), ElementsAre(Pair(0, 30), Pair(1, 30), Pair(2, 30))) << "ties take turns";
@@ -351,7 +353,7 @@ TEST(ServerPool, WithoutAnyServerNobodyIsPicked) {
   const auto pool = ServerPool::resolve(
       config, [](const std::string&) { return std::unexpected(std::string("no such name")); }, registry);
   ServerChoice choice(*pool, 0);
-  EXPECT_EQ(choice.pick({.backend = 0, .source = {}, .tried = {}, .now = {}}), nobody);
+  EXPECT_EQ(first_of(choice), nobody);
   EXPECT_FALSE(choice.has_room(0));
 }
 

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -34,16 +35,22 @@ class PoolWorld {
         pool(*ServerPool::resolve(config, {}, registry)),
         choice(pool, 0) {}
 
-  std::uint32_t pick(std::vector<std::uint32_t> tried = {}) {
-    return choice.pick({.backend = 0, .source = source, .tried = tried, .now = now});
+  /// The connection stays until leave().
+  std::uint32_t pick(const std::vector<std::uint32_t>& tried = {}) {
+    ServerPlace place;
+    const std::uint32_t server =
+        choice.pick({.backend = 0, .source = source, .tried = tried, .now = now}, place);
+    if (server < ServerChoice::all_full) places.emplace(server, std::move(place));
+    return server;
   }
+  void leave(std::uint32_t server) { places.erase(places.find(server)); }
   /// So many picks that end at once: how often each server was picked.
   std::map<std::uint32_t, int> picks(int count) {
     std::map<std::uint32_t, int> found;
     for (int i = 0; i < count; ++i) {
       const std::uint32_t server = pick();
       ++found[server];
-      if (server < ServerChoice::all_full) choice.leave(0, server);
+      if (server < ServerChoice::all_full) leave(server);
     }
     return found;
   }
@@ -56,6 +63,7 @@ class PoolWorld {
   ServerRegistry registry;
   ServerPool pool;
   ServerChoice choice;
+  std::multimap<std::uint32_t, ServerPlace> places;
   std::optional<IpAddress> source;
   std::chrono::microseconds now{std::chrono::seconds{1'000}};
 };
