@@ -237,6 +237,7 @@ void Dispatcher::make_next_change() {
   }
   snapshot_ = std::make_shared<const Snapshot>(std::move(snapshot));
   access_log_->adopt(snapshot_, access_log_file_);
+  sockets_.stop_handshakes_of_all_but(snapshot_->sockets);
   // A socket that is no longer wanted is closed when the last worker has stopped taking connections from it.
   const auto left = std::make_shared<std::size_t>(0);
   const auto adopted = [this, left] {

@@ -47,6 +47,10 @@ std::chrono::seconds deferral_of(const ListenerConfig& listener) {
   return listener.defers_accept() ? ListenerConfig::accept_deferral : std::chrono::seconds{0};
 }
 
+bool is_among(Socket socket, const std::vector<ListeningSocket>& sockets) {
+  return std::ranges::find(sockets, socket, &ListeningSocket::socket) != sockets.end();
+}
+
 }  // namespace
 
 ListeningSockets::~ListeningSockets() {
@@ -108,9 +112,15 @@ void ListeningSockets::apply_deferral(const Config& config, const std::vector<Li
   }
 }
 
+void ListeningSockets::stop_handshakes_of_all_but(const std::vector<ListeningSocket>& kept) {
+  for (const Open& open : open_) {
+    if (!is_among(open.socket, kept)) stop_handshakes(open.socket);
+  }
+}
+
 void ListeningSockets::close_all_but(const std::vector<ListeningSocket>& kept) {
   std::erase_if(open_, [&](const Open& open) {
-    const bool is_kept = std::ranges::find(kept, open.socket, &ListeningSocket::socket) != kept.end();
+    const bool is_kept = is_among(open.socket, kept);
     if (!is_kept) close_listening_socket(open.socket);
     return !is_kept;
   });

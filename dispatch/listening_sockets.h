@@ -40,6 +40,8 @@ class ListeningSockets {
   [[nodiscard]] std::expected<std::vector<ListeningSocket>, std::string> open_for(const Config& config);
   /// What a configuration that is adopted changes in sockets which were there before.
   void apply_deferral(const Config& config, const std::vector<ListeningSocket>& sockets);
+  /// The others are to be closed soon: what is in their queues may still be taken, and nothing new comes.
+  void stop_handshakes_of_all_but(const std::vector<ListeningSocket>& kept);
   /// Closes those that `kept` does not have. No accept may be pending on them.
   void close_all_but(const std::vector<ListeningSocket>& kept);
 

@@ -16,6 +16,10 @@ constexpr std::chrono::milliseconds retry_accept_after{100};
 
 constexpr std::chrono::seconds loop_report_interval{10};
 
+// How long a socket that a reload takes away is still served: for handshakes that had begun, whose end takes
+// one way to the client and back.
+constexpr std::chrono::milliseconds handshake_time{100};
+
 /// How many accepts each socket keeps in flight. Where there is room for few sessions, few, because the
 /// connections that they take while accepting pauses must find room, too.
 std::size_t accepts_per_socket(std::size_t max_sessions, std::size_t sockets) {
@@ -34,7 +38,8 @@ Worker::Worker(Loop& loop, std::shared_ptr<const Snapshot> snapshot, WorkerOptio
       options_(std::move(options)),
       balance_(options_.accept_counts, options_.index),
       rest_timer_([](void* worker) { static_cast<Worker*>(worker)->rest_over(); }, this),
-      resume_timer_([](void* worker) { static_cast<Worker*>(worker)->resume_accepting(); }, this) {
+      resume_timer_([](void* worker) { static_cast<Worker*>(worker)->resume_accepting(); }, this),
+      leaving_timer_([](void* worker) { static_cast<Worker*>(worker)->stop_leaving(); }, this) {
   adopt(std::move(snapshot), [] {});
 }
 
@@ -43,6 +48,7 @@ Worker::~Worker() {
   acceptors_.clear();
   loop_.cancel(resume_timer_);
   loop_.cancel(rest_timer_);
+  loop_.cancel(leaving_timer_);
 }
 
 void Worker::start() {
@@ -68,13 +74,23 @@ void Worker::adopt(std::shared_ptr<const Snapshot> snapshot, std::function<void(
     }
   }
   for (auto& acceptor : before) {
-    if (!acceptor) continue;
-    acceptor->stop();
-    leaving_acceptors_.push_back(std::move(acceptor));
+    if (acceptor) leaving_acceptors_.push_back(std::move(acceptor));
+  }
+  if (!leaving_acceptors_.empty()) {
+    if (is_started_ && !paused_ && !draining_) {
+      loop_.arm(leaving_timer_, handshake_time);
+    } else {
+      stop_leaving();
+    }
   }
   set_pause();
   if (is_started_ && !paused_ && !draining_ && may_accept()) start_acceptors();
   adopted_.push_back(std::move(adopted));
+  check_adopted();
+}
+
+void Worker::stop_leaving() {
+  for (const auto& acceptor : leaving_acceptors_) acceptor->stop();
   check_adopted();
 }
 
@@ -160,7 +176,9 @@ void Worker::accept_failed(const ListenerConfig& listener, Status status, std::i
 
 void Worker::pause_accepting() {
   paused_ = true;
-  for (const auto& acceptor : acceptors_) acceptor->stop();
+  for (const auto* some : {&acceptors_, &leaving_acceptors_}) {
+    for (const auto& acceptor : *some) acceptor->stop();
+  }
 }
 
 void Worker::resume_accepting() {
@@ -178,6 +196,8 @@ void Worker::drain(std::function<void()> stopped_accepting, std::function<void()
   drained_ = std::move(drained);
   loop_.cancel(resume_timer_);
   loop_.cancel(rest_timer_);
+  loop_.cancel(leaving_timer_);
+  for (const auto& acceptor : leaving_acceptors_) acceptor->stop();
   for (const auto& acceptor : acceptors_) acceptor->stop();
   for (Session* session = first_session_; session;) std::exchange(session, session->next)->drain();
   check_drained();

@@ -46,8 +46,9 @@ class Worker {
   void start();
 
   /// Serves what comes from now on by this snapshot. Sockets that it shares with the one before go on without
-  /// a break. `adopted` is called, on the loop's thread, when those that it no longer has are not used any
-  /// more; not before the calls for earlier snapshots.
+  /// a break. What still waits in the queues of those that it no longer has is taken, for a moment, and
+  /// served by the snapshot before; `adopted` is called, on the loop's thread, when they are not used any
+  /// more. Not before the calls for earlier snapshots.
   void adopt(std::shared_ptr<const Snapshot> snapshot, std::function<void()> adopted);
 
   /// Stops accepting. Calls `stopped_accepting` when the listening sockets are no longer used, and `drained`
@@ -97,6 +98,7 @@ class Worker {
   void resume_accepting();
   void check_drained();
   void check_adopted();
+  void stop_leaving();
   void set_pause();
 
   Loop& loop_;
@@ -115,6 +117,7 @@ class Worker {
   AcceptBalance balance_;
   Timer rest_timer_;
   Timer resume_timer_;
+  Timer leaving_timer_;
   std::size_t pause_at_ = 0;  // sessions; the accepts in flight at that moment fill max_sessions at most
   SocketAddress loop_server_;
   std::chrono::microseconds loop_known_until_{0};

@@ -1,11 +1,13 @@
 #include "platform/listening_socket.h"
 
+#include <linux/filter.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <optional>
 #include <system_error>
@@ -155,6 +157,21 @@ void forget_sharing(std::uint16_t port) {
     if (storage.ss_family == AF_INET6) set_option(descriptor.get(), IPPROTO_IPV6, IPV6_V6ONLY);
     if (::bind(descriptor.get(), reinterpret_cast<const sockaddr*>(&storage), length) == 0) return;
   }
+}
+
+void stop_handshakes(Socket listener) {
+  // A classic filter sees a segment from its TCP header on (RFC 9293, 3.1: the flags are its byte 13).
+  constexpr std::uint32_t flags_at = 13;
+  constexpr std::uint32_t syn = 0x02;
+  std::array program{
+      sock_filter{.code = BPF_LD | BPF_B | BPF_ABS, .jt = 0, .jf = 0, .k = flags_at},
+      sock_filter{.code = BPF_JMP | BPF_JSET | BPF_K, .jt = 0, .jf = 1, .k = syn},
+      sock_filter{.code = BPF_RET | BPF_K, .jt = 0, .jf = 0, .k = 0},
+      sock_filter{.code = BPF_RET | BPF_K, .jt = 0, .jf = 0, .k = UINT32_MAX},
+  };
+  if (!address_of_listening_socket(listener).ip) return;
+  const sock_fprog filter{.len = program.size(), .filter = program.data()};
+  ::setsockopt(std::to_underlying(listener), SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof(filter));
 }
 
 void set_defer_accept(Socket listener, std::chrono::seconds defer_accept) {

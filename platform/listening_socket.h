@@ -45,6 +45,11 @@ struct ListenError {
 /// of the same user share it again. Best effort: it needs one address on which the port is free.
 void forget_sharing(std::uint16_t port);
 
+/// Lets the handshakes that have begun come to their end, and no new ones begin: who tries is not refused but
+/// asked to try again, a second later. For a socket that is about to be closed, which would reset whatever
+/// waits in its queue. No effect on a unix socket.
+void stop_handshakes(Socket listener);
+
 /// Changes what was given when it was opened.
 void set_defer_accept(Socket listener, std::chrono::seconds defer_accept);
 

@@ -41,6 +41,26 @@ inline SocketAddress server_address(std::size_t backend, std::size_t server) {
   return {.ip = IpEndpoint{IpAddress::v4({192, 0, 2, host}), 8000}, .unix_path = {}};
 }
 
+/// After every change of the rules.
+inline void build_routes(Config& config) {
+  auto table = RouteTable::build(config.rules, static_cast<std::uint32_t>(config.listeners.size()));
+  config.routes = std::move(*table);
+  summarise_rules(config);
+}
+
+/// What reading the same file again brings.
+inline Config read_again(const Config& config) {
+  Config again{.file = config.file,
+               .server = config.server,
+               .listeners = config.listeners,
+               .backends = config.backends,
+               .rules = config.rules,
+               .rule_digests = {},
+               .routes = {}};
+  build_routes(again);
+  return again;
+}
+
 /// One listener with a first flight of every kind, and a route by name for each of `backend_count` backends:
 /// "app0.example" to "appN.example", and ssh to the first one.
 class DispatchWorld {
@@ -88,6 +108,18 @@ class DispatchWorld {
     admission_->change_limits(*after);
     config_ = std::move(after);
     worker_->adopt(snapshot(++reloads_), std::move(adopted));
+  }
+
+  /// Reads the same configuration again, some times in the next 100 ms: nobody must notice.
+  void reload_now_and_then() {
+    std::size_t adopted = 0;
+    const std::size_t count = 1 + random_.below(4);
+    for (std::size_t i = 0; i < count; ++i) {
+      const auto moment = world_.network.now() + std::chrono::milliseconds{random_.below(25)};
+      run_until([&] { return world_.network.now() >= moment; }, std::chrono::minutes{1});
+      reload(read_again(*config_), [&] { ++adopted; });
+    }
+    EXPECT_TRUE(run_until([&] { return adopted == count; }, std::chrono::minutes{1}));
   }
 
   bool run_until(const std::function<bool()>& done, std::chrono::milliseconds longest) {
@@ -163,13 +195,6 @@ class DispatchWorld {
   bool drained_ = false;
   std::vector<LoggedConnection> logged_;
 };
-
-/// After every change of the rules.
-inline void build_routes(Config& config) {
-  auto table = RouteTable::build(config.rules, static_cast<std::uint32_t>(config.listeners.size()));
-  config.routes = std::move(*table);
-  summarise_rules(config);
-}
 
 /// The configuration described at DispatchWorld.
 inline Config dispatch_config(std::size_t backend_count, std::size_t servers_per_backend) {
