@@ -263,6 +263,7 @@ void Dispatcher::make_next_change() {
     sockets_.apply_deferral(*snapshot.config, snapshot.sockets);
   }
   snapshot_ = std::make_shared<const Snapshot>(std::move(snapshot));
+  watch_servers();
   access_log_->adopt(snapshot_, access_log_file_);
   sockets_.stop_handshakes_of_all_but(snapshot_->sockets);
   // A socket that is no longer wanted is closed when the last worker has stopped taking connections from it.
