@@ -107,7 +107,7 @@ def test_a_server_that_dies_is_noticed_without_a_client(workshop, applications):
     health = 'health = { interval = "50ms", timeout = "10s" }'
     dispatcher, port = dispatcher_for(workshop, f"servers = {[one.address, two.address]}\n{health}")
     one.close()
-    dispatcher.says(rf"server {one.address} is down: connect: connection refused \(3 checks failed\)")
+    dispatcher.says(rf"server {one.address} is down: connect: ")
     assert answers(port, 4) == {"two": 4}
     again = applications("one", port=one.port)
     dispatcher.says(rf"server {again.address} is up again")
