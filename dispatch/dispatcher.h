@@ -18,9 +18,12 @@
 #include "core/siphash.h"
 #include "dispatch/access_log.h"
 #include "dispatch/config.h"
+#include "dispatch/health_checker.h"
 #include "dispatch/listening_sockets.h"
+#include "dispatch/name_refresher.h"
 #include "dispatch/snapshot.h"
 #include "dispatch/worker.h"
+#include "platform/dns_resolver.h"
 #include "platform/engine.h"
 #include "platform/loop.h"
 #include "platform/service_manager.h"
@@ -81,6 +84,9 @@ class Dispatcher {
   /// Ends all connections. After drain().
   void terminate();
 
+  /// The states of the servers: what the operator and the checks say about them.
+  [[nodiscard]] ServerRegistry& registry() { return *registry_; }
+
   [[nodiscard]] Engine engine() const { return engine_; }
   [[nodiscard]] std::size_t worker_count() const { return threads_.size(); }
   [[nodiscard]] Loop& control() { return control_; }
@@ -99,6 +105,10 @@ class Dispatcher {
   };
   explicit Dispatcher(Loop& control);
   Outcome choose_engine(const Config& config);
+  std::expected<ServerPool, std::string> resolve_servers(const Config& config);
+  void look_up(const std::string& host, std::function<void(DnsResolver::Answer)> done);
+  void names_changed();
+  void watch_servers();
   Outcome prepare(Snapshot& snapshot, std::shared_ptr<const Config> config);
   Outcome start_workers();
   void run_worker(WorkerThread& self, std::uint32_t index, std::size_t max_sessions,
@@ -116,6 +126,10 @@ class Dispatcher {
   std::shared_ptr<const bool> life_ =
       std::make_shared<const bool>(true);  // what is posted to `control_` asks for it
   SipKey admission_key_;
+  std::optional<ServerRegistry> registry_;  // outlives the workers
+  std::optional<DnsResolver> dns_;
+  std::optional<NameRefresher> names_;
+  std::optional<HealthChecker> health_;
   Engine engine_ = Engine::epoll;
   std::size_t descriptor_limit_ = 0;
   ListeningSockets sockets_;
