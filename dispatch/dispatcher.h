@@ -32,6 +32,7 @@ namespace portshare {
 
 struct DispatcherOptions {
   std::vector<PassedSocket> passed_sockets;  ///< for "systemd:NAME"; the dispatcher owns them
+  std::vector<ListeningSockets::Open> inherited = {};  ///< of the program whose place this one takes; likewise
   /// Called when every address is bound and the log is open, before a thread starts: privileges can be given
   /// up then. An error ends the start.
   std::function<std::expected<void, std::string>()> on_bound;
@@ -81,6 +82,17 @@ class Dispatcher {
   /// connection has ended.
   void drain(std::function<void()> finished);
   [[nodiscard]] bool is_draining() const { return draining_; }
+  /// Gets a session that can go on in another program, on a worker's thread, and says later, on any thread,
+  /// whether it does.
+  using SessionSender = std::function<void(MovedSession session, std::function<void(bool is_taken)> answer)>;
+  /// Instead of drain(), when another program accepts connections from the same sockets: they stay open there,
+  /// and sessions go to `sender` as they become ready for it. The others run to their end here.
+  void hand_over(SessionSender sender, std::function<void()> finished);
+  /// The other side of that. False: the session cannot go on here; its sockets are still the caller's. May be
+  /// called on any thread but a worker's or the control thread, and waits for a worker.
+  [[nodiscard]] bool take_over(MovedSession session);
+  /// The listening sockets, for the program that takes our place.
+  [[nodiscard]] const std::vector<ListeningSockets::Open>& listening_sockets() const { return sockets_.all(); }
   /// Ends all connections. After drain().
   void terminate();
 
@@ -142,6 +154,8 @@ class Dispatcher {
   std::size_t accepting_workers_ = 0;
   std::size_t running_workers_ = 0;
   bool draining_ = false;
+  bool handing_over_ = false;
+  std::atomic<std::size_t> next_worker_ = 0;  // for a session that is taken over
   std::function<void()> finished_;
 };
 
