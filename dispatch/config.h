@@ -100,17 +100,30 @@ struct BackendConfig {
   bool forwarded = false;  ///< HTTP/1: tell the server the client's address in X-Forwarded-For and Forwarded
 };
 
+/// A route in words, for status and metrics.
+struct RouteSummary {
+  /// Of a configuration with more routes only so many are listed, and none is counted.
+  static constexpr std::size_t most_listed = 1'000;
+
+  std::uint32_t line = 0;
+  std::string matchers;
+  std::vector<std::uint32_t> listeners;  ///< indices; empty: every listener
+  std::uint32_t backend = RouteRule::reject;
+};
+
 struct Config {
   std::string file;  ///< as given on the command line; routes are named FILE:LINE in the access log
   ServerConfig server;
   std::vector<ListenerConfig> listeners;
   std::vector<BackendConfig> backends;
   std::vector<RouteRule> rules;  ///< for explain; the data path uses `routes`, and may do without these
+  std::size_t route_count = 0;
+  std::vector<RouteSummary> route_summaries;  ///< of the first RouteSummary::most_listed
   RouteTable routes;
 };
 
 /// Notes at each listener what its rules look at, so that connections are asked for nothing else, and where
-/// they lead. Part of completing a Config.
+/// they lead; and what the rules are, in words. Part of completing a Config.
 void summarise_rules(Config& config);
 
 }  // namespace portshare

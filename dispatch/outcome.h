@@ -1,8 +1,10 @@
 // How a connection ended: the words of the access log and of the metrics.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
+#include <utility>
 
 namespace portshare {
 
@@ -23,6 +25,14 @@ enum class Outcome : std::uint8_t {
   idle,      ///< no byte in either direction for idle_timeout
   shutdown,  ///< portshare ended and could not wait any longer
 };
+
+/// They count from 0.
+inline constexpr std::size_t outcome_count = std::to_underlying(Outcome::shutdown) + std::size_t{1};
+
+/// Whether something went wrong that somebody may have to look after: with a server, a client or a limit.
+[[nodiscard]] constexpr bool is_error(Outcome outcome) {
+  return outcome != Outcome::ok && outcome != Outcome::idle && outcome != Outcome::shutdown;
+}
 
 std::string_view to_string(Outcome outcome);
 

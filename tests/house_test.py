@@ -39,6 +39,8 @@ FOLDERS = {
     "platform": (("core", "platform"), None),
     "command_line": (("core", "command_line"), LIBRARIES),
     "dispatch": (("core", "platform", "command_line", "dispatch"), LIBRARIES),
+    "dispatch/control": (("core", "platform", "dispatch"), LIBRARIES + ("nlohmann/",)),  # speaks JSON
+    "dispatch/commands": (("core", "platform", "command_line", "dispatch"), LIBRARIES + ("nlohmann/",)),
     "dispatch/demo": (("core", "platform", "dispatch"), LIBRARIES + ("openssl/",)),  # its TLS application
     "bench": (("core", "platform", "command_line", "bench"), LIBRARIES + ("nlohmann/",)),
     "bench/microbenchmarks": (("core", "platform", "dispatch", "bench", "tests"), LIBRARIES + ("benchmark/",)),
@@ -46,6 +48,7 @@ FOLDERS = {
     "tests/core": (("core", "tests"), TEST_LIBRARIES),
     "tests/platform": (("core", "platform", "tests"), None),
     "tests/bench": (("core", "platform", "command_line", "bench", "tests"), TEST_LIBRARIES + ("nlohmann/",)),
+    "tests/dispatch/control": (("core", "platform", "dispatch", "tests"), TEST_LIBRARIES + ("nlohmann/",)),
     "tests/dispatch/demo": (("core", "platform", "dispatch", "tests"), TEST_LIBRARIES + ("openssl/",)),
     "tests/backend_conformance": (("core", "platform", "tests"), None),
     "tests/guard_pages": (("core", "tests"), None),  # pages that nobody may read
