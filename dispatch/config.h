@@ -88,12 +88,49 @@ struct ServerAddress {
   std::uint16_t port = 0;
   std::string text;  ///< as the file has it, for logs
   FilePosition position;
+  std::uint32_t weight = 1;  ///< its share of the connections, against those of the others
+  bool is_backup = false;    ///< gets connections only while no other server can
+};
+
+/// Who gets the next connection of a backend.
+enum class Balance : std::uint8_t { round_robin, least_connections, source_hash };
+
+/// How the servers of a backend are asked whether they live.
+struct HealthConfig {
+  enum class Kind : std::uint8_t {
+    tcp,   ///< a connect
+    http,  ///< a GET, whose status counts
+    tls,   ///< a ClientHello, which is to be answered with a ServerHello
+  };
+  Kind kind = Kind::tcp;
+  std::chrono::milliseconds interval{2'000};  ///< from the end of a check to the next one's beginning
+  std::chrono::milliseconds timeout{1'000};   ///< for the whole check
+  std::uint32_t rise = 2;                     ///< checks in a row that bring a server back
+  std::uint32_t fall = 3;                     ///< and that take it out
+  // Only for `http`.
+  std::string path = "/";
+  std::string host;  ///< the Host field; empty: the server, as the file writes it
+  std::uint32_t lowest_status = 200;
+  std::uint32_t highest_status = 299;
+
+  bool operator==(const HealthConfig&) const = default;
 };
 
 struct BackendConfig {
   std::string name;
   std::uint32_t line = 0;
   std::vector<ServerAddress> servers;
+  Balance balance = Balance::round_robin;
+  std::uint32_t max_connections = 0;   ///< of each server; 0: no limit
+  std::optional<HealthConfig> health;  ///< none: servers are judged by the connects of clients alone
+  /// How often host names are looked up again; zero: never. None: the file says nothing, see
+  /// resolve_interval().
+  std::optional<std::chrono::milliseconds> resolve;
+  static constexpr std::chrono::milliseconds default_resolve_interval{30'000};
+  [[nodiscard]] std::chrono::milliseconds resolve_interval() const {
+    return resolve.value_or(default_resolve_interval);
+  }
+  bool is_transparent = false;  ///< connects to the servers from the client's own address
   std::chrono::milliseconds connect_timeout{3'000};
   std::uint32_t retries = 2;
   ProxyHeaderVersion proxy_header = ProxyHeaderVersion::off;
