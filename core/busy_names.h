@@ -32,7 +32,7 @@ class BusyNames {
   void count(std::string_view name, std::chrono::microseconds now);
 
   struct Counts {
-    std::vector<BusyName> names;  ///< in no order
+    std::vector<BusyName> names;        ///< in no order
     std::chrono::microseconds time{0};  ///< over which they were counted
   };
   [[nodiscard]] Counts counts(std::chrono::microseconds now);

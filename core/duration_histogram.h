@@ -17,14 +17,14 @@ class DurationHistogram {
   /// The highest duration that a bucket counts, in microseconds. Longer ones are in the last bucket, which
   /// has no bound.
   static constexpr std::array<std::uint64_t, 24> bounds_us{
-      10,        25,        50,        100,        250,        500,         1'000,       2'500,
-      5'000,     10'000,    25'000,    50'000,     100'000,    250'000,     500'000,     1'000'000,
+      10,        25,        50,         100,        250,        500,         1'000,       2'500,
+      5'000,     10'000,    25'000,     50'000,     100'000,    250'000,     500'000,     1'000'000,
       2'500'000, 5'000'000, 10'000'000, 30'000'000, 60'000'000, 300'000'000, 600'000'000, 3'600'000'000};
   static constexpr std::size_t bucket_count = bounds_us.size() + 1;
 
   void record(std::chrono::microseconds duration) {
     const auto value = static_cast<std::uint64_t>(duration.count() > 0 ? duration.count() : 0);
-    std::size_t bucket = first_bucket[static_cast<std::size_t>(std::bit_width(value))];
+    std::size_t bucket = first_bucket[std::bit_width(value)];
     while (bucket < bounds_us.size() && value > bounds_us[bucket]) ++bucket;
     ++counts_[bucket];
     sum_us_ += value;

@@ -13,8 +13,8 @@ constexpr std::size_t longest_file = 100'000;
 
 }  // namespace
 
-std::uint32_t MetricRegistry::id_of(std::map<std::string, std::uint32_t>& ids, std::vector<std::string>& names,
-                                    const std::string& name) {
+std::uint32_t MetricRegistry::id_of(std::map<std::string, std::uint32_t>& ids,
+                                    std::vector<std::string>& names, const std::string& name) {
   const auto [place, is_new] = ids.try_emplace(name, static_cast<std::uint32_t>(names.size()));
   if (is_new) names.push_back(name);
   return place->second;
