@@ -32,10 +32,21 @@ struct LogConfig {
   AccessLogFormat format = AccessLogFormat::json;
 };
 
+/// Where commands reach the running program: a unix socket for this user alone.
+struct AdminConfig {
+  static constexpr const char* default_path = "/run/portshare.sock";
+
+  std::optional<SocketAddress> address =
+      SocketAddress{.ip = std::nullopt, .unix_path = default_path};  ///< none: "off"
+  bool is_default = true;                                            ///< nobody asked for it, so it may fail
+};
+
 struct ServerConfig {
   std::uint32_t workers = 0;  ///< 0: one per CPU that the process may use
   EngineChoice engine = EngineChoice::automatic;
   LogConfig log;
+  AdminConfig admin;
+  std::optional<SocketAddress> monitor;  ///< of the dashboard and the metrics
   std::chrono::milliseconds shutdown_timeout{30'000};
 };
 

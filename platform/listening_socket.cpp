@@ -92,7 +92,8 @@ int remove_stale_socket_file(const std::string& path, const sockaddr* address, s
 }  // namespace
 
 std::expected<Socket, ListenError> open_listening_socket(const SocketAddress& address,
-                                                         std::chrono::seconds defer_accept) {
+                                                         std::chrono::seconds defer_accept,
+                                                         SocketAccess access) {
   sockaddr_storage storage{};
   const socklen_t length = to_system_address(address, storage);
   if (length == 0) return failure(address, ENAMETOOLONG);
@@ -109,6 +110,11 @@ std::expected<Socket, ListenError> open_listening_socket(const SocketAddress& ad
     if (storage.ss_family == AF_INET6) set_option(descriptor.get(), IPPROTO_IPV6, IPV6_V6ONLY);
   }
 
+  if (!address.ip && access == SocketAccess::owner_only) {
+    // The file of the socket gets the mode that the descriptor has when it is bound (Linux, net/unix), so
+    // that there is no moment in which others could connect.
+    if (::fchmod(descriptor.get(), S_IRUSR | S_IWUSR) != 0) return failure(address, errno);
+  }
   int result = ::bind(descriptor.get(), system_address, length);
   if (result != 0 && errno == EADDRINUSE && !address.ip) {
     if (const int error = remove_stale_socket_file(address.unix_path, system_address, length))
