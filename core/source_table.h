@@ -67,6 +67,9 @@ class SourceTable {
   /// It has ended.
   void leave(Source& source);
 
+  /// From now on, for all sources; those over a new limit keep what they have.
+  void change_limits(const SourceLimits& limits) { limits_ = limits; }
+
   /// The address that stands for a source: the network's for IPv6.
   [[nodiscard]] static IpAddress source_of(const IpAddress& address);
 
@@ -84,7 +87,7 @@ class SourceTable {
   void forget_oldest();
   [[nodiscard]] std::chrono::nanoseconds interval() const;
 
-  const SourceLimits limits_;
+  SourceLimits limits_;
   const std::size_t max_idle_;
   std::unordered_map<IpAddress, Source, Hash> sources_;
   // The sources without a connection, in the order in which they lost the last one.

@@ -2,18 +2,32 @@
 
 #include <algorithm>
 #include <cassert>
+#include <utility>
 
 #include "dispatch/worker.h"
 
 namespace portshare {
 
-Acceptor::Acceptor(Worker& worker, std::uint32_t listener, Socket socket, std::size_t accepts)
-    : worker_(worker), listener_(listener), socket_(socket), accepts_(accepts) {
+Acceptor::Acceptor(Worker& worker, WorkerSnapshot& snapshot, std::uint32_t listener, Socket socket,
+                   std::size_t accepts)
+    : worker_(worker), snapshot_(&snapshot), listener_(listener), socket_(socket), accepts_(accepts) {
   assert(accepts >= 1 && accepts <= most_accepts);
+  snapshot_->pin();
   for (Op& op : ops_) {
     op.set_callback([](Op& done, void* acceptor) { static_cast<Acceptor*>(acceptor)->completed(done); },
                     this);
   }
+}
+
+Acceptor::~Acceptor() {
+  assert(is_quiet());
+  worker_.unpin(*snapshot_);
+}
+
+void Acceptor::move_to(WorkerSnapshot& snapshot, std::uint32_t listener) {
+  snapshot.pin();
+  worker_.unpin(*std::exchange(snapshot_, &snapshot));
+  listener_ = listener;
 }
 
 void Acceptor::start() {
@@ -34,9 +48,9 @@ bool Acceptor::is_quiet() const {
 
 void Acceptor::completed(Op& op) {
   if (op.succeeded()) {
-    worker_.accepted(listener_, op.socket);
+    worker_.accepted(*snapshot_, listener_, op.socket);
   } else if (op.status != Status::cancelled) {
-    worker_.accept_failed(listener_, op.status, op.system_error);
+    worker_.accept_failed(snapshot_->config().listeners[listener_], op.status, op.system_error);
   }
   if (accepting_ && op.is_idle() && worker_.may_accept()) worker_.loop().accept(op, socket_);
   if (!accepting_) worker_.acceptor_quiet();

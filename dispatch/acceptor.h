@@ -11,28 +11,37 @@
 namespace portshare {
 
 class Worker;
+class WorkerSnapshot;
 
 /// Keeps several accepts in flight, so that a burst of connections is taken in one turn of the loop. The
-/// socket is borrowed.
+/// socket is borrowed. What arrives is served by the snapshot that the acceptor has at that moment, and pins.
 class Acceptor {
  public:
   static constexpr std::size_t most_accepts = 4;
 
   /// `accepts`: how many to keep in flight, 1 to `most_accepts`; as many connections may still come after
   /// stop().
-  Acceptor(Worker& worker, std::uint32_t listener, Socket socket, std::size_t accepts);
+  Acceptor(Worker& worker, WorkerSnapshot& snapshot, std::uint32_t listener, Socket socket,
+           std::size_t accepts);
   Acceptor(const Acceptor&) = delete;
   Acceptor& operator=(const Acceptor&) = delete;
+  /// Quiet.
+  ~Acceptor();
 
   void start();
+  /// The socket is a newer snapshot's, too.
+  void move_to(WorkerSnapshot& snapshot, std::uint32_t listener);
   /// Accepts that are in flight are cancelled; a connection that has been accepted by then is still served.
   void stop();
   [[nodiscard]] bool is_quiet() const;
+  [[nodiscard]] Socket socket() const { return socket_; }
+  [[nodiscard]] std::size_t accepts() const { return accepts_; }
 
  private:
   void completed(Op& op);
 
   Worker& worker_;
+  WorkerSnapshot* snapshot_;
   std::uint32_t listener_;
   Socket socket_;
   bool accepting_ = false;

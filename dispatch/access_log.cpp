@@ -7,6 +7,7 @@
 #include <cassert>
 #include <cerrno>
 #include <cstring>
+#include <iterator>
 #include <type_traits>
 #include <utility>
 
@@ -73,24 +74,25 @@ bool AccessLogRing::pop(AccessRecord& record, std::string& name, std::string& al
   return true;
 }
 
-std::expected<std::unique_ptr<AccessLog>, std::string> AccessLog::open(const Config& config,
-                                                                       const ServerPool& servers,
-                                                                       std::size_t rings) {
-  std::FILE* file = stderr;
-  if (config.server.log.access == LogConfig::AccessTarget::file) {
-    const auto opened = open_log_file(config.server.log.access_path);
-    if (!opened) {
-      return std::unexpected(
-          fmt::format("cannot open the access log '{}': {}; check the folder and its permissions",
-                      config.server.log.access_path, opened.error()));
-    }
-    file = *opened;
+std::expected<AccessLogFile, std::string> open_access_log(const LogConfig& config) {
+  switch (config.access) {
+    case LogConfig::AccessTarget::off:
+      return nullptr;
+    case LogConfig::AccessTarget::standard_error:
+      return AccessLogFile(stderr, [](std::FILE*) {});
+    case LogConfig::AccessTarget::file:
+      break;
   }
-  return std::unique_ptr<AccessLog>(new AccessLog(config, servers, rings, file));
+  const auto opened = open_log_file(config.access_path);
+  if (!opened) {
+    return std::unexpected(
+        fmt::format("cannot open the access log '{}': {}; check the folder and its permissions",
+                    config.access_path, opened.error()));
+  }
+  return AccessLogFile(*opened, [](std::FILE* file) { (void)std::fclose(file); });
 }
 
-AccessLog::AccessLog(const Config& config, const ServerPool& servers, std::size_t rings, std::FILE* file)
-    : config_(config), servers_(servers), file_(file) {
+AccessLog::AccessLog(std::size_t rings) {
   for (std::size_t i = 0; i < rings; ++i) rings_.push_back(std::make_unique<AccessLogRing>());
   writer_ = std::thread([this] { write_until_stopped(); });
 }
@@ -102,7 +104,23 @@ AccessLog::~AccessLog() {
   }
   wake_.notify_one();
   writer_.join();
-  if (file_ != stderr) (void)std::fclose(file_);
+}
+
+void AccessLog::adopt(std::shared_ptr<const Snapshot> snapshot, AccessLogFile file) {
+  const std::lock_guard lock(mutex_);
+  adopted_.push_back(std::move(snapshot));
+  adopted_file_ = std::move(file);
+  asleep_.store(false);
+  wake_.notify_one();
+}
+
+void AccessLog::take_adopted() {
+  const std::lock_guard lock(mutex_);
+  if (adopted_.empty()) return;
+  std::ranges::move(adopted_, std::back_inserter(snapshots_));
+  adopted_.clear();
+  file_ = std::move(adopted_file_);
+  write_failed_ = false;
 }
 
 void AccessLog::notify() {
@@ -113,8 +131,8 @@ void AccessLog::notify() {
 
 void AccessLog::write_until_stopped() {
   for (;;) {
-    while (write_batch()) {
-    }
+    take_adopted();
+    let_go_of_snapshots();
     report_dropped();
     asleep_.store(true);
     if (write_batch()) {
@@ -130,6 +148,31 @@ void AccessLog::write_until_stopped() {
   report_dropped();
 }
 
+/// Writes what there is, and forgets the snapshots to which nothing can refer any more.
+void AccessLog::let_go_of_snapshots() {
+  // Whoever let a snapshot go has left its records before, so that they are among those written now.
+  std::vector<std::uint32_t> left;
+  for (const auto& snapshot : snapshots_) {
+    if (snapshot.use_count() == 1 && snapshot != snapshots_.back()) left.push_back(snapshot->number);
+  }
+  std::atomic_thread_fence(std::memory_order_acquire);
+  while (write_batch()) {
+  }
+  std::erase_if(snapshots_,
+                [&](const auto& snapshot) { return std::ranges::count(left, snapshot->number) > 0; });
+}
+
+const Snapshot& AccessLog::snapshot_of(const AccessRecord& record) {
+  const auto find = [&] { return std::ranges::find(snapshots_, record.snapshot, &Snapshot::number); };
+  auto snapshot = find();
+  if (snapshot == snapshots_.end()) {
+    take_adopted();
+    snapshot = find();
+  }
+  assert(snapshot != snapshots_.end());
+  return **snapshot;
+}
+
 bool AccessLog::write_batch() {
   constexpr std::size_t batch_bytes = std::size_t{64} * 1024;
   lines_.clear();
@@ -139,19 +182,21 @@ bool AccessLog::write_batch() {
   for (std::size_t i = 0; i < rings_.size(); ++i) {
     AccessLogRing& ring = *rings_[(first_ring_ + i) % rings_.size()];
     while (lines_.size() < batch_bytes && ring.pop(record, name_, alpn_)) {
-      format_access_line(config_, servers_, record, name_, alpn_, lines_);
+      const Snapshot& snapshot = snapshot_of(record);
+      format_access_line(*snapshot.config, *snapshot.servers, record, name_, alpn_, lines_);
     }
   }
   if (lines_.empty()) return false;
-  const bool written =
-      std::fwrite(lines_.data(), 1, lines_.size(), file_) == lines_.size() && std::fflush(file_) == 0;
+  if (!file_) return true;  // of connections that began before the log was turned off
+  const bool written = std::fwrite(lines_.data(), 1, lines_.size(), file_.get()) == lines_.size() &&
+                       std::fflush(file_.get()) == 0;
   if (!written && !write_failed_) {
     spdlog::error("cannot write the access log: {}; lines are lost until it can be written again",
                   std::strerror(errno));
   }
   if (written && write_failed_) spdlog::info("the access log can be written again");
   write_failed_ = !written;
-  if (!written) std::clearerr(file_);
+  if (!written) std::clearerr(file_.get());
   return true;
 }
 

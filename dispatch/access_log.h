@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "dispatch/access_record.h"
+#include "dispatch/snapshot.h"
 
 namespace portshare {
 
@@ -48,13 +49,17 @@ class AccessLogRing {
   alignas(64) std::atomic<std::uint64_t> dropped_ = 0;
 };
 
-/// Owns the rings and the thread that empties them. Config and servers must outlive it.
+/// Where lines go: the file that a configuration names, or stderr. Closed with the last who has it.
+using AccessLogFile = std::shared_ptr<std::FILE>;
+
+/// Opens the file, appending to it; null if the configuration wants no access log. The error is a sentence.
+[[nodiscard]] std::expected<AccessLogFile, std::string> open_access_log(const LogConfig& config);
+
+/// Owns the rings and the thread that empties them.
 class AccessLog {
  public:
-  /// Opens the file, appending to it. The error is a sentence. `rings`: one per worker.
-  static std::expected<std::unique_ptr<AccessLog>, std::string> open(const Config& config,
-                                                                     const ServerPool& servers,
-                                                                     std::size_t rings);
+  /// `rings`: one per worker.
+  explicit AccessLog(std::size_t rings);
   AccessLog(const AccessLog&) = delete;
   AccessLog& operator=(const AccessLog&) = delete;
   /// Writes what is left.
@@ -62,19 +67,25 @@ class AccessLog {
 
   [[nodiscard]] AccessLogRing& ring(std::size_t worker) { return *rings_[worker]; }
 
+  /// Before any worker has it: the snapshot to which records with its number will refer, and where lines go
+  /// from now on. A snapshot that nobody else has any more is let go when its last line is written.
+  void adopt(std::shared_ptr<const Snapshot> snapshot, AccessLogFile file);
+
   /// To be called after pushing; cheap while the writer is busy. Thread-safe.
   void notify();
 
  private:
-  AccessLog(const Config& config, const ServerPool& servers, std::size_t rings, std::FILE* file);
   void write_until_stopped();
   bool write_batch();
   void report_dropped();
+  void take_adopted();
+  void let_go_of_snapshots();
+  const Snapshot& snapshot_of(const AccessRecord& record);
 
-  const Config& config_;
-  const ServerPool& servers_;
   std::vector<std::unique_ptr<AccessLogRing>> rings_;
-  std::FILE* file_;
+  // Of the writer's thread.
+  std::vector<std::shared_ptr<const Snapshot>> snapshots_;  // the newest is the last
+  AccessLogFile file_;
   std::size_t first_ring_ = 0;
   std::string lines_;
   std::string name_;
@@ -84,6 +95,8 @@ class AccessLog {
 
   std::atomic<bool> asleep_ = false;
   std::mutex mutex_;
+  std::vector<std::shared_ptr<const Snapshot>> adopted_;  // and not yet taken by the writer
+  AccessLogFile adopted_file_;
   std::condition_variable wake_;
   bool stopping_ = false;
   std::thread writer_;

@@ -22,6 +22,7 @@ struct AccessRecord {
   static constexpr std::uint32_t none = UINT32_MAX;
 
   std::chrono::system_clock::time_point time;  ///< of the accept
+  std::uint32_t snapshot = 0;                  ///< its number; what all indices here refer to
   std::uint32_t listener = 0;                  ///< index
   bool has_client = false;                     ///< false on a unix socket, and if it reset at once
   bool has_destination = false;

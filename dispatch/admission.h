@@ -26,7 +26,7 @@ class AdmissionPlace {
  public:
   AdmissionPlace() = default;
   AdmissionPlace(AdmissionPlace&& other) noexcept
-      : admission_(std::exchange(other.admission_, nullptr)),
+      : admission_(std::move(other.admission_)),
         source_(std::exchange(other.source_, nullptr)),
         is_refused_(other.is_refused_) {}
   AdmissionPlace& operator=(AdmissionPlace&& other) noexcept {
@@ -41,17 +41,17 @@ class AdmissionPlace {
 
  private:
   friend class ListenerAdmission;
-  AdmissionPlace(ListenerAdmission& admission, SourceTable::Source* source, bool is_refused)
-      : admission_(&admission), source_(source), is_refused_(is_refused) {}
+  AdmissionPlace(std::shared_ptr<ListenerAdmission> admission, SourceTable::Source* source, bool is_refused)
+      : admission_(std::move(admission)), source_(source), is_refused_(is_refused) {}
 
-  ListenerAdmission* admission_ = nullptr;
+  std::shared_ptr<ListenerAdmission> admission_;  // which a reload may have left to its places alone
   SourceTable::Source* source_ = nullptr;
   bool is_refused_ = false;
 };
 
 /// The limits of one listener, over all workers. Thread-safe: the counts of the listener are atomic, and the
 /// table of sources, which is there only if there is a limit per source, is in stripes with a lock each.
-class ListenerAdmission {
+class ListenerAdmission : public std::enable_shared_from_this<ListenerAdmission> {
  public:
   /// So many connections of a listener may be open only to be told, in their own language, that there are too
   /// many; those beyond are reset at once. Their memory is bounded by it.
@@ -64,6 +64,9 @@ class ListenerAdmission {
   ListenerAdmission& operator=(const ListenerAdmission&) = delete;
   /// No place may be taken any more.
   ~ListenerAdmission();
+
+  /// From now on; whoever has a place keeps it, and counts.
+  void change_limits(const ListenerConfig& listener);
 
   /// Counts a connection; `source`: none on a unix socket, to which no limit per source applies. The error is
   /// `unavailable` if the listener is full and `limited` if the source is over one of its limits.
@@ -90,24 +93,31 @@ class ListenerAdmission {
   [[nodiscard]] Stripe& stripe_of(const IpAddress& source);
   void leave(SourceTable::Source* source, bool is_refused);
 
-  const std::uint32_t max_connections_;
+  std::atomic<std::uint32_t> max_connections_;
+  std::atomic<bool> counts_sources_;
   const SipKey stripe_key_;
   std::atomic<std::uint32_t> open_ = 0;
   std::atomic<std::uint32_t> refused_ = 0;
-  std::vector<std::unique_ptr<Stripe>> stripes_;  // empty: no limit per source
+  std::vector<std::unique_ptr<Stripe>> stripes_;
 };
 
-/// The limits of all listeners. The workers share it, and it must outlive them.
+/// The limits of all listeners of a configuration. The workers share it.
 class Admission {
  public:
   /// `key`: secret and random, so that nobody can choose addresses that collide in the tables.
   Admission(const Config& config, const SipKey& key);
+  /// For the configuration that follows `before`: a listener that keeps its name keeps its counts. Its limits
+  /// are still the old ones, until change_limits().
+  Admission(const Config& config, const SipKey& key, const Config& before, const Admission& admission_before);
+
+  /// The limits of all listeners are these from now on.
+  void change_limits(const Config& config) const;
 
   /// Null if the listener has no limit: its connections are not counted.
   [[nodiscard]] ListenerAdmission* of(std::uint32_t listener) const { return listeners_[listener].get(); }
 
  private:
-  std::vector<std::unique_ptr<ListenerAdmission>> listeners_;
+  std::vector<std::shared_ptr<ListenerAdmission>> listeners_;
 };
 
 }  // namespace portshare

@@ -14,29 +14,12 @@
 #include "dispatch/loops.h"
 #include "platform/cpu.h"
 #include "platform/descriptor_limit.h"
-#include "platform/listening_socket.h"
 #include "platform/pipe_pool.h"
 #include "platform/resolver.h"
 
 namespace portshare {
 
 namespace {
-
-/// A program that was killed may hold its ports a moment longer: the kernel takes rings of io_uring down in
-/// the background.
-std::expected<Socket, ListenError> open_when_free(const SocketAddress& address,
-                                                  std::chrono::seconds defer_accept) {
-  constexpr std::chrono::milliseconds patience{500};
-  constexpr std::chrono::milliseconds pause{20};
-  const auto deadline = std::chrono::steady_clock::now() + patience;
-  for (;;) {
-    auto socket = open_listening_socket(address, defer_accept);
-    const bool is_taken = !socket && std::error_code(socket.error().system_error, std::generic_category()) ==
-                                         std::errc::address_in_use;
-    if (!is_taken || std::chrono::steady_clock::now() >= deadline) return socket;
-    std::this_thread::sleep_for(pause);
-  }
-}
 
 /// From the system, so that nobody outside knows it.
 SipKey random_key() {
@@ -48,18 +31,19 @@ SipKey random_key() {
 
 }  // namespace
 
-Dispatcher::Dispatcher(const Config& config) : config_(config), admission_(config, random_key()) {}
+Dispatcher::Dispatcher(Loop& control) : control_(control), admission_key_(random_key()) {}
 
-std::expected<std::unique_ptr<Dispatcher>, std::string> Dispatcher::start(const Config& config) {
-  std::unique_ptr<Dispatcher> dispatcher(new Dispatcher(config));
+std::expected<std::unique_ptr<Dispatcher>, std::string> Dispatcher::start(
+    std::shared_ptr<const Config> config, Loop& control) {
+  std::unique_ptr<Dispatcher> dispatcher(new Dispatcher(control));
   dispatcher->descriptor_limit_ = raise_descriptor_limit();
-  auto servers = ServerPool::resolve(config, resolve_host);
-  if (!servers) return std::unexpected(std::move(servers.error()));
-  dispatcher->servers_ = std::move(*servers);
-  if (const auto chosen = dispatcher->choose_engine(); !chosen) return std::unexpected(chosen.error());
-  if (const auto bound = dispatcher->bind(); !bound) return std::unexpected(bound.error());
-  if (const auto sound = dispatcher->check_loops(); !sound) return std::unexpected(sound.error());
-  if (const auto started = dispatcher->start_workers(); !started) return std::unexpected(started.error());
+  if (auto chosen = dispatcher->choose_engine(*config); !chosen) return std::unexpected(chosen.error());
+  Snapshot snapshot;
+  if (auto prepared = dispatcher->prepare(snapshot, std::move(config)); !prepared) {
+    return std::unexpected(prepared.error());
+  }
+  dispatcher->snapshot_ = std::make_shared<const Snapshot>(std::move(snapshot));
+  if (auto started = dispatcher->start_workers(); !started) return std::unexpected(started.error());
   return dispatcher;
 }
 
@@ -67,18 +51,46 @@ Dispatcher::~Dispatcher() {
   if (!draining_) drain([] {});
   terminate();
   for (const auto& thread : threads_) thread->thread.join();
-  close_sockets();  // if there was never a worker to do it
 }
 
-std::expected<void, std::string> Dispatcher::choose_engine() {
-  if (config_.server.engine == EngineChoice::epoll) {
+/// Everything that a configuration needs, without touching what runs.
+Dispatcher::Outcome Dispatcher::prepare(Snapshot& snapshot, std::shared_ptr<const Config> config) {
+  auto servers = ServerPool::resolve(*config, resolve_host);
+  if (!servers) return std::unexpected(std::move(servers.error()));
+  auto file = open_access_log(config->server.log);
+  if (!file) return std::unexpected(std::move(file.error()));
+  auto sockets = sockets_.open_for(*config);
+  if (!sockets) return std::unexpected(std::move(sockets.error()));
+
+  std::vector<ListenerAddress> listening;
+  listening.reserve(sockets->size());
+  for (const ListeningSocket& socket : *sockets) {
+    listening.push_back({.listener = socket.listener, .address = socket.address});
+  }
+  if (auto sound = check_loops(*config, listening, *servers); !sound) {
+    sockets_.close_all_but(snapshot.sockets);
+    return sound;
+  }
+  access_log_file_ = std::move(*file);
+  const bool has_before = snapshot.config != nullptr;
+  snapshot.admission = has_before ? std::make_shared<const Admission>(*config, admission_key_,
+                                                                      *snapshot.config, *snapshot.admission)
+                                  : std::make_shared<const Admission>(*config, admission_key_);
+  snapshot.servers = std::make_shared<const ServerPool>(std::move(*servers));
+  snapshot.sockets = std::move(*sockets);
+  snapshot.config = std::move(config);
+  return {};
+}
+
+Dispatcher::Outcome Dispatcher::choose_engine(const Config& config) {
+  if (config.server.engine == EngineChoice::epoll) {
     engine_ = Engine::epoll;
     return {};
   }
   engine_ = Engine::io_uring;
   const auto unavailable = probe_engine(Engine::io_uring);
   if (!unavailable) return {};
-  if (config_.server.engine == EngineChoice::io_uring || !unavailable->may_fall_back) {
+  if (config.server.engine == EngineChoice::io_uring || !unavailable->may_fall_back) {
     return std::unexpected(fmt::format(
         "cannot use io_uring: {}; set engine = \"epoll\" in [server] to do without", unavailable->reason));
   }
@@ -87,59 +99,24 @@ std::expected<void, std::string> Dispatcher::choose_engine() {
   return {};
 }
 
-std::expected<void, std::string> Dispatcher::bind() {
-  std::string errors;
-  for (std::uint32_t listener = 0; listener < config_.listeners.size(); ++listener) {
-    const std::chrono::seconds defer_accept{
-        config_.listeners[listener].defers_accept() ? ListenerConfig::accept_deferral.count() : 0};
-    for (const SocketAddress& address : config_.listeners[listener].bind) {
-      const auto socket = open_when_free(address, defer_accept);
-      if (!socket) {
-        errors.append(errors.empty() ? "" : "\n");
-        errors.append(
-            fmt::format("listener '{}': {}", config_.listeners[listener].name, socket.error().message));
-        continue;
-      }
-      sockets_.push_back({.listener = listener, .socket = *socket});
-      bound_addresses_.push_back(address_of_listening_socket(*socket));
-      spdlog::info("listener '{}' takes connections on {}", config_.listeners[listener].name,
-                   bound_addresses_.back().to_string());
-    }
-  }
-  if (errors.empty()) return {};
-  return std::unexpected(std::move(errors));
-}
-
-std::expected<void, std::string> Dispatcher::check_loops() {
-  std::vector<ListenerAddress> listening;
-  listening.reserve(sockets_.size());
-  for (std::size_t i = 0; i < sockets_.size(); ++i) {
-    listening.push_back({.listener = sockets_[i].listener, .address = bound_addresses_[i]});
-  }
-  return portshare::check_loops(config_, listening, servers_);
-}
-
 std::size_t Dispatcher::sessions_per_worker(std::size_t workers) const {
   // Where descriptors are few, connections matter more than pipes, without which buffers serve.
   const std::size_t pipe_ends = std::min(2 * PipePool::most_pipes * workers, descriptor_limit_ / 8);
   // What is not a session: the engines' own descriptors with their pipes, logs and listening sockets. The
   // rest is two for each session, the client's socket and the server's.
-  const std::size_t others = 16 + 4 * workers + pipe_ends + sockets_.size();
+  const std::size_t others = 16 + 4 * workers + pipe_ends + sockets_.all().size();
   const std::size_t reserved = std::min(others, descriptor_limit_ / 2);
   return std::max<std::size_t>((descriptor_limit_ - reserved) / 2 / workers, 1);
 }
 
-std::expected<void, std::string> Dispatcher::start_workers() {
-  const std::size_t workers = config_.server.workers != 0 ? config_.server.workers : usable_cpu_count();
-  if (config_.server.log.access != LogConfig::AccessTarget::off) {
-    auto log = AccessLog::open(config_, servers_, workers);
-    if (!log) return std::unexpected(std::move(log.error()));
-    access_log_ = std::move(*log);
-  }
+Dispatcher::Outcome Dispatcher::start_workers() {
+  const Config& config = *snapshot_->config;
+  const std::size_t workers = config.server.workers != 0 ? config.server.workers : usable_cpu_count();
+  access_log_.emplace(workers);
+  access_log_->adopt(snapshot_, access_log_file_);
   const std::size_t max_sessions = sessions_per_worker(workers);
   accept_counts_.emplace(workers);
   std::vector<std::future<std::string>> outcomes;  // of the start: an error, or nothing
-  accepting_workers_ = running_workers_ = workers;
   std::string error;
   for (std::uint32_t index = 0; index < workers; ++index) {
     std::promise<std::string> started;
@@ -153,8 +130,6 @@ std::expected<void, std::string> Dispatcher::start_workers() {
           "worker {}: cannot start a thread: {}; raise the limit of tasks (TasksMax, ulimit -u) or set fewer "
           "workers in [server]",
           index, failure.code().message());
-      accepting_workers_ -= workers - index;
-      running_workers_ -= workers - index;
       break;
     }
     outcomes.push_back(std::move(outcome));
@@ -165,6 +140,7 @@ std::expected<void, std::string> Dispatcher::start_workers() {
     if (error.empty()) error = worker_error;
   }
   if (!error.empty()) return std::unexpected(std::move(error));
+  accepting_workers_ = running_workers_ = workers;
   spdlog::info("{} worker{} with {}, {} connections at a time each", workers, workers == 1 ? "" : "s",
                to_string(engine_), max_sessions);
   return {};
@@ -174,9 +150,6 @@ void Dispatcher::run_worker(WorkerThread& self, std::uint32_t index, std::size_t
                             std::promise<std::string> started) {
   auto backend = make_engine(engine_);
   if (!backend) {
-    worker_stopped_accepting();
-    worker_drained();
-    // Last, because whoever waits for it goes on to drain the others.
     started.set_value(
         fmt::format("worker {}: cannot start {}: {}", index, to_string(engine_), backend.error().reason));
     return;
@@ -185,13 +158,10 @@ void Dispatcher::run_worker(WorkerThread& self, std::uint32_t index, std::size_t
   WorkerOptions options;
   options.index = index;
   options.max_sessions = max_sessions;
-  options.admission = &admission_;
   options.accept_counts = &*accept_counts_;
-  if (access_log_) {
-    options.access_log = &access_log_->ring(index);
-    options.notify_log = [this] { access_log_->notify(); };
-  }
-  Worker worker(loop, config_, servers_, sockets_, std::move(options));
+  options.access_log = &access_log_->ring(index);
+  options.notify_log = [this] { access_log_->notify(); };
+  Worker worker(loop, snapshot_, std::move(options));
   worker.start();
   {
     const std::lock_guard lock(self.mutex);
@@ -205,39 +175,107 @@ void Dispatcher::run_worker(WorkerThread& self, std::uint32_t index, std::size_t
     self.loop = nullptr;
     self.worker = nullptr;
   }
-  worker_drained();
+  loop.run_once(
+      std::chrono::milliseconds{0});  // for somebody who has asked meanwhile and waits for an answer
+  on_control([this] { worker_drained(); });
 }
 
-void Dispatcher::worker_stopped_accepting() {
-  if (--accepting_workers_ == 0) close_sockets();
+/// Called by workers. A dispatcher that has gone by then is not called back.
+void Dispatcher::on_control(std::function<void()> task) {
+  control_.post([life = std::weak_ptr(life_), task = std::move(task)] {
+    if (!life.expired()) task();
+  });
 }
 
-void Dispatcher::close_sockets() {
-  for (const ListeningSocket& socket : sockets_) close_listening_socket(socket.socket);
-  sockets_.clear();
-}
-
-void Dispatcher::worker_drained() {
-  if (--running_workers_ > 0) return;
-  // Without a drain nobody waits: a worker could not start.
-  if (draining_) finished_();
-}
-
-void Dispatcher::post(const std::function<void(Worker&)>& task) {
+std::size_t Dispatcher::post(const std::function<void(Worker&)>& task) {
+  std::size_t asked = 0;
   for (const auto& thread : threads_) {
     const std::lock_guard lock(thread->mutex);
     if (!thread->loop) continue;
     thread->loop->post([worker = thread->worker, task] { task(*worker); });
+    ++asked;
   }
+  return asked;
 }
+
+void Dispatcher::ask_workers(std::function<void(Worker&)> task, std::function<void()> done) {
+  // The count is the control thread's; what has come of the task is seen there, since the answer comes later.
+  const auto left = std::make_shared<std::size_t>(0);
+  const auto answered = [left, done = std::move(done)] {
+    if (--*left == 0) done();
+  };
+  *left = 1 + post([this, task = std::move(task), answered](Worker& worker) {
+            task(worker);
+            on_control(answered);
+          });
+  on_control(answered);  // of nobody: there may be no worker
+}
+
+// --- Changes ---
+
+void Dispatcher::reload(std::shared_ptr<const Config> config, std::function<void(Outcome)> done) {
+  change([this, config = std::move(config)](Snapshot& snapshot) { return prepare(snapshot, config); },
+         std::move(done));
+}
+
+void Dispatcher::change(std::function<Outcome(Snapshot&)> change, std::function<void(Outcome)> done) {
+  changes_.push_back({.make = std::move(change), .done = std::move(done)});
+  if (changes_.size() == 1) make_next_change();
+}
+
+void Dispatcher::make_next_change() {
+  Snapshot snapshot = *snapshot_;
+  ++snapshot.number;
+  Outcome made = draining_ ? std::unexpected(std::string("the program is shutting down"))
+                           : changes_.front().make(snapshot);
+  if (!made) return change_done(std::move(made));
+
+  if (snapshot.config != snapshot_->config) {
+    snapshot.admission->change_limits(*snapshot.config);
+    sockets_.apply_deferral(*snapshot.config, snapshot.sockets);
+  }
+  snapshot_ = std::make_shared<const Snapshot>(std::move(snapshot));
+  access_log_->adopt(snapshot_, access_log_file_);
+  sockets_.stop_handshakes_of_all_but(snapshot_->sockets);
+  // A socket that is no longer wanted is closed when the last worker has stopped taking connections from it.
+  const auto left = std::make_shared<std::size_t>(0);
+  const auto adopted = [this, left] {
+    if (--*left > 0) return;
+    sockets_.close_all_but(snapshot_->sockets);
+    change_done({});
+  };
+  *left = 1 + post([this, adopted, newest = snapshot_](Worker& worker) {
+            worker.adopt(newest, [this, adopted] { on_control(adopted); });
+          });
+  on_control(adopted);
+}
+
+void Dispatcher::change_done(Outcome outcome) {
+  const auto done = std::move(changes_.front().done);
+  changes_.pop_front();
+  // The next one first, so that whoever is called may ask for another.
+  if (!changes_.empty()) make_next_change();
+  done(std::move(outcome));
+}
+
+// --- The end ---
 
 void Dispatcher::drain(std::function<void()> finished) {
   assert(!draining_);
   finished_ = std::move(finished);
   draining_ = true;
   post([this](Worker& worker) {
-    worker.drain([this] { worker_stopped_accepting(); }, [&worker] { worker.loop().stop(); });
+    worker.drain([this] { on_control([this] { worker_stopped_accepting(); }); },
+                 [&worker] { worker.loop().stop(); });
   });
+}
+
+void Dispatcher::worker_stopped_accepting() {
+  if (--accepting_workers_ == 0) sockets_.close_all_but({});
+}
+
+void Dispatcher::worker_drained() {
+  if (--running_workers_ == 0) finished_();
 }
 
 void Dispatcher::terminate() {

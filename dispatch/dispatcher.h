@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <expected>
 #include <functional>
 #include <future>
@@ -14,11 +15,11 @@
 #include <thread>
 #include <vector>
 
-#include "core/socket_address.h"
+#include "core/siphash.h"
 #include "dispatch/access_log.h"
-#include "dispatch/admission.h"
 #include "dispatch/config.h"
-#include "dispatch/server_pool.h"
+#include "dispatch/listening_sockets.h"
+#include "dispatch/snapshot.h"
 #include "dispatch/worker.h"
 #include "platform/engine.h"
 #include "platform/loop.h"
@@ -26,28 +27,48 @@
 namespace portshare {
 
 /// Binds every address of a configuration and serves it by as many workers as it says, each on a thread of
-/// its own. All calls are for the thread that started it.
+/// its own. Belongs to the control thread, on which `control` runs: all calls are made there, and all
+/// callbacks come there.
 class Dispatcher {
  public:
+  /// What came of a change: nothing, or one or more sentences, a line each, and then all is as it was.
+  using Outcome = std::expected<void, std::string>;
+
   /// Resolves servers, opens the access log, binds, starts the workers: when this returns, connections are
-  /// being accepted. The error is one or more sentences, a line each; nothing is left behind then. `config`
-  /// must outlive the dispatcher.
-  static std::expected<std::unique_ptr<Dispatcher>, std::string> start(const Config& config);
+  /// being accepted. The error is one or more sentences, a line each; nothing is left behind then. `control`
+  /// must outlive the dispatcher, and run for its callbacks to come.
+  static std::expected<std::unique_ptr<Dispatcher>, std::string> start(std::shared_ptr<const Config> config,
+                                                                       Loop& control);
   Dispatcher(const Dispatcher&) = delete;
   Dispatcher& operator=(const Dispatcher&) = delete;
   /// Ends all connections now, if there are any left.
   ~Dispatcher();
 
-  /// Stops accepting, gives the ports back, and lets run what runs. `finished` is called on some other thread
-  /// when the last connection has ended.
+  /// Serves what comes from now on by another configuration, with what it needs: servers resolved, addresses
+  /// bound, the access log opened anew. Whatever fails, fails before anything has changed. Addresses that it
+  /// shares with the one before stay bound without a break; connections that are open go on. `done` is called
+  /// when all workers follow it. Changes are made one after the other. Workers and engine stay as they are.
+  void reload(std::shared_ptr<const Config> config, std::function<void(Outcome)> done);
+  /// The same for a part of the snapshot: `change` is called when its turn has come, with a copy of the
+  /// present one, and alters it.
+  void change(std::function<Outcome(Snapshot&)> change, std::function<void(Outcome)> done);
+  /// What is served at present.
+  [[nodiscard]] const std::shared_ptr<const Snapshot>& snapshot() const { return snapshot_; }
+
+  /// Runs `task` on every worker's thread, and `done` when all have: never, while one of them is stuck.
+  /// Workers that have ended are left out.
+  void ask_workers(std::function<void(Worker&)> task, std::function<void()> done);
+
+  /// Stops accepting, gives the ports back, and lets run what runs. `finished` is called when the last
+  /// connection has ended.
   void drain(std::function<void()> finished);
+  [[nodiscard]] bool is_draining() const { return draining_; }
   /// Ends all connections. After drain().
   void terminate();
 
-  /// The addresses that are bound, with the port that the system chose where the configuration says 0.
-  [[nodiscard]] const std::vector<SocketAddress>& bound_addresses() const { return bound_addresses_; }
   [[nodiscard]] Engine engine() const { return engine_; }
   [[nodiscard]] std::size_t worker_count() const { return threads_.size(); }
+  [[nodiscard]] Loop& control() { return control_; }
 
  private:
   /// A worker and its thread. The loop can be reached from outside as long as it runs.
@@ -57,32 +78,40 @@ class Dispatcher {
     Worker* worker = nullptr;
     std::thread thread;
   };
-  explicit Dispatcher(const Config& config);
-  std::expected<void, std::string> choose_engine();
-  std::expected<void, std::string> bind();
-  std::expected<void, std::string> check_loops();
-  std::expected<void, std::string> start_workers();
+  struct Change {
+    std::function<Outcome(Snapshot&)> make;
+    std::function<void(Outcome)> done;
+  };
+  explicit Dispatcher(Loop& control);
+  Outcome choose_engine(const Config& config);
+  Outcome prepare(Snapshot& snapshot, std::shared_ptr<const Config> config);
+  Outcome start_workers();
   void run_worker(WorkerThread& self, std::uint32_t index, std::size_t max_sessions,
                   std::promise<std::string> started);
-  /// Has each running worker do something on its own thread.
-  void post(const std::function<void(Worker&)>& task);
+  void make_next_change();
+  void change_done(Outcome outcome);
+  void on_control(std::function<void()> task);
+  /// Has each running worker do something on its own thread; how many those are.
+  std::size_t post(const std::function<void(Worker&)>& task);
   void worker_stopped_accepting();
   void worker_drained();
-  void close_sockets();
   [[nodiscard]] std::size_t sessions_per_worker(std::size_t workers) const;
 
-  const Config& config_;
-  ServerPool servers_;
+  Loop& control_;
+  std::shared_ptr<const bool> life_ =
+      std::make_shared<const bool>(true);  // what is posted to `control_` asks for it
+  SipKey admission_key_;
   Engine engine_ = Engine::epoll;
   std::size_t descriptor_limit_ = 0;
-  std::unique_ptr<AccessLog> access_log_;
-  Admission admission_;
+  ListeningSockets sockets_;
+  std::shared_ptr<const Snapshot> snapshot_;
+  AccessLogFile access_log_file_;
+  std::optional<AccessLog> access_log_;
   std::optional<AcceptCounts> accept_counts_;
-  std::vector<ListeningSocket> sockets_;
-  std::vector<SocketAddress> bound_addresses_;
   std::vector<std::unique_ptr<WorkerThread>> threads_;
-  std::atomic<std::size_t> accepting_workers_ = 0;  // the last one closes the sockets
-  std::atomic<std::size_t> running_workers_ = 0;
+  std::deque<Change> changes_;  // the first one is being made
+  std::size_t accepting_workers_ = 0;
+  std::size_t running_workers_ = 0;
   bool draining_ = false;
   std::function<void()> finished_;
 };

@@ -50,6 +50,10 @@ ErrorLog::~ErrorLog() {
   spdlog::shutdown();
 }
 
+void set_log_level(LogLevel level) {
+  spdlog::set_level(to_spdlog(level));
+}
+
 void ErrorLog::announce(const std::string& line) {
   announcer_->info(line);
 }

@@ -30,4 +30,7 @@ class ErrorLog {
   std::shared_ptr<spdlog::logger> announcer_;
 };
 
+/// Of the lines from now on. Thread-safe.
+void set_log_level(LogLevel level);
+
 }  // namespace portshare

@@ -24,8 +24,9 @@ constexpr std::uint64_t lingering_limit = std::uint64_t{1} << 20;
 
 }  // namespace
 
-Session::Session(Worker& worker, std::uint32_t listener, Socket client)
+Session::Session(Worker& worker, WorkerSnapshot& snapshot, std::uint32_t listener, Socket client)
     : worker_(worker),
+      snapshot_(&snapshot),
       timer_([](void* session) { static_cast<Session*>(session)->timer_fired(); }, this),
       client_receive_(on_op<&Session::client_received>, this),
       client_send_(on_op<&Session::client_sent>, this),
@@ -35,13 +36,15 @@ Session::Session(Worker& worker, std::uint32_t listener, Socket client)
       downstream_(server_receive_, client_send_),
       client_(client),
       listener_(listener),
-      started_at_(worker.loop().now()) {}
+      started_at_(worker.loop().now()) {
+  snapshot.pin();
+}
 
 Loop& Session::loop() const {
   return worker_.loop();
 }
 const ListenerConfig& Session::listener() const {
-  return worker_.config().listeners[listener_];
+  return snapshot_->config().listeners[listener_];
 }
 
 // --- What the loop reports ---
@@ -176,10 +179,10 @@ void Session::timer_fired() {
 
 void Session::connect_to(std::uint32_t backend) {
   assert(!refused_as_);
-  const auto server_count = static_cast<std::uint32_t>(worker_.servers().servers(backend).size());
+  const auto server_count = static_cast<std::uint32_t>(snapshot_->servers().servers(backend).size());
   backend_ = backend;
-  server_index_ = worker_.next_server(backend);
-  attempts_left_ = std::min(worker_.config().backends[backend].retries + 1, server_count);
+  server_index_ = snapshot_->next_server(backend);
+  attempts_left_ = std::min(snapshot_->config().backends[backend].retries + 1, server_count);
   connect_started_ = loop().now();
   connect_next();
 }
@@ -187,9 +190,9 @@ void Session::connect_to(std::uint32_t backend) {
 void Session::connect_next() {
   state_ = State::connecting;
   --attempts_left_;
-  const Server& server = worker_.servers().servers(backend_)[server_index_];
+  const Server& server = snapshot_->servers().servers(backend_)[server_index_];
   if (server.leads_back_if_local && worker_.is_known_loop(server)) return connect_failed(Status::refused);
-  loop().arm(timer_, worker_.config().backends[backend_].connect_timeout);
+  loop().arm(timer_, snapshot_->config().backends[backend_].connect_timeout);
   const bool has_bytes = announcement_ || !first_bytes_.empty() || !upstream_.pending().empty();
   loop().connect(server_send_, server.address, has_bytes ? Loop::Then::sends_at_once : Loop::Then::waits);
 }
@@ -207,7 +210,7 @@ void Session::connected(Op& op) {
 void Session::connect_failed(Status status) {
   if (attempts_left_ > 0 && !is_shortage(status)) {
     server_index_ =
-        (server_index_ + 1) % static_cast<std::uint32_t>(worker_.servers().servers(backend_).size());
+        (server_index_ + 1) % static_cast<std::uint32_t>(snapshot_->servers().servers(backend_).size());
     if (server_ == Socket::none) return connect_next();
     return loop().close(server_receive_, std::exchange(server_, Socket::none), CloseMode::reset);
   }

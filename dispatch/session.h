@@ -25,6 +25,7 @@
 namespace portshare {
 
 class Worker;
+class WorkerSnapshot;
 
 /// A flat state machine; every transition stands in session.cpp, those between the requests of an HTTP/1
 /// connection in session_http.cpp, what is particular to HTTP/2 in session_http2.cpp, what comes before the
@@ -41,7 +42,8 @@ class Worker;
 /// worker its session back. Belongs to its worker's thread.
 class Session {
  public:
-  Session(Worker& worker, std::uint32_t listener, Socket client);
+  /// Pins the snapshot.
+  Session(Worker& worker, WorkerSnapshot& snapshot, std::uint32_t listener, Socket client);
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
@@ -50,6 +52,8 @@ class Session {
   void drain();
   /// Ends the session now, whatever it does. No effect on one that is ending.
   void terminate(Outcome outcome, CloseMode mode);
+  /// What it is served by, and pins until its end.
+  [[nodiscard]] WorkerSnapshot& snapshot() const { return *snapshot_; }
 
   // The worker's list of its sessions.
   Session* next = nullptr;
@@ -133,6 +137,8 @@ class Session {
   void request_paused();
   void request_malformed();
   void next_request();
+  void follow_reload();
+  [[nodiscard]] bool is_listener_gone() const;
   void switch_server();
   void response_paused();
   void response_malformed();
@@ -180,6 +186,7 @@ class Session {
   [[nodiscard]] bool is_quiet() const;
 
   Worker& worker_;
+  WorkerSnapshot* snapshot_;
   Timer timer_;
   Op client_receive_;
   Op client_send_;

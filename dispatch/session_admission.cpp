@@ -35,7 +35,7 @@ bool Session::admit() {
 }
 
 bool Session::take_place(const std::optional<IpAddress>& source) {
-  ListenerAdmission* admission = worker_.admission(listener_);
+  ListenerAdmission* admission = snapshot_->admission(listener_);
   if (!admission) return true;
   auto place = admission->admit(source, loop().now());
   if (place) {

@@ -12,8 +12,8 @@ using std::chrono::ceil;
 using std::chrono::milliseconds;
 
 void Session::start() {
-  if (worker_.needs_destination(listener_)) destination_ = loop().backend().local_endpoint(client_);
-  if (worker_.needs_source(listener_)) {
+  if (snapshot_->needs_destination(listener_)) destination_ = loop().backend().local_endpoint(client_);
+  if (snapshot_->needs_source(listener_)) {
     source_ = loop().backend().peer_endpoint(client_);
     // A client that has reset its connection no longer has an address by which it could be refused or routed,
     // but may have left bytes. On a unix socket neither end has one.
@@ -127,7 +127,7 @@ void Session::route() {
     exchange_ = worker_.exchanges().make(listener().first_flight_limit);
     exchange_->requests.take_head(first_flight_->http_head());
   }
-  if (worker_.logs_access()) remember_names(query);
+  if (snapshot_->logs_access()) remember_names(query);
   const auto backend = find_backend(query);
   if (backend && is_http2) begin_http2(*backend);
   if (backend) prepare_announcement(*backend, query);
@@ -140,7 +140,7 @@ std::optional<std::uint32_t> Session::find_backend(const RouteQuery& query) {
     refuse(*refused_as_);
     return std::nullopt;
   }
-  const Route* route = worker_.config().routes.find(listener_, query);
+  const Route* route = snapshot_->config().routes.find(listener_, query);
   if (route) route_line_ = route->line;
   const auto backend = backend_of(route);
   if (!backend) refuse(route ? Outcome::rejected : Outcome::no_route);

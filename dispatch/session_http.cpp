@@ -3,6 +3,7 @@
 // different backends are answered in order, and none ever reaches another one's backend.
 #include <array>
 #include <cassert>
+#include <optional>
 #include <utility>
 
 #include "core/http_forwarded.h"
@@ -29,7 +30,7 @@ void Session::forward_request() {
   HttpRequestFilter& requests = exchange_->requests;
   const HttpHead& head = requests.head();
   std::size_t length = head.length;
-  if (worker_.config().backends[backend_].forwarded) {
+  if (snapshot_->config().backends[backend_].forwarded) {
     std::array<char, max_forwarded_length> space;
     const auto lines = write_forwarded(source_ ? std::optional(source_->address) : std::nullopt, space);
     upstream_.insert(loop(), head.fields_end, as_bytes(lines));
@@ -73,7 +74,7 @@ void Session::exchange_done() {
   const bool is_given_up = downstream_.source_has_ended() && upstream_.pending().empty();  // by the server
   const bool goes_on = is_request_passed() && !failed_ && !is_given_up &&
                        exchange_->requests.head().keep_alive && exchange_->responses.head().keep_alive &&
-                       !worker_.is_draining();
+                       !worker_.is_draining() && !is_listener_gone();
   const std::uint64_t carried_over = is_request_passed() ? upstream_.pending().size() : 0;
   bytes_in_ -= carried_over;
   log();
@@ -94,8 +95,37 @@ void Session::exchange_done() {
   relayed(upstream_, upstream_.resume(loop()));
 }
 
+/// A reload has taken away the listener on which the connection came: no further request is for it.
+bool Session::is_listener_gone() const {
+  const WorkerSnapshot& newest = worker_.snapshot();
+  return &newest != snapshot_ && !newest.same_listener(*snapshot_, listener_);
+}
+
+/// Each request is routed by the newest rules, and still goes over the server's connection that there is, if
+/// they lead there.
+void Session::follow_reload() {
+  WorkerSnapshot& newest = worker_.snapshot();
+  if (&newest == snapshot_) return;
+  const auto listener = newest.same_listener(*snapshot_, listener_);
+  if (!listener) return;
+  std::optional<WorkerSnapshot::Place> place;
+  if (exchange_->last_backend != AccessRecord::none) {
+    place = newest.same_server(*snapshot_, {exchange_->last_backend, exchange_->last_server});
+  }
+  exchange_->last_backend = place ? place->backend : AccessRecord::none;
+  exchange_->last_server = place ? place->server : AccessRecord::none;
+  listener_ = *listener;
+  newest.pin();
+  worker_.unpin(*std::exchange(snapshot_, &newest));
+  if (!source_ && newest.needs_source(listener_)) source_ = loop().backend().peer_endpoint(client_);
+  if (!destination_ && newest.needs_destination(listener_)) {
+    destination_ = loop().backend().local_endpoint(client_);
+  }
+}
+
 /// A further request has been read and not yet gone anywhere.
 void Session::next_request() {
+  follow_reload();
   exchange_->head_is_partial = false;
   first_flight_time_ = loop().now() - started_at_;
   const HttpHead& head = exchange_->requests.head();
@@ -107,7 +137,7 @@ void Session::next_request() {
     query.name = head.host.view();
     query.name_source = NameSource::host;
   }
-  if (worker_.logs_access()) remember_names(query);
+  if (snapshot_->logs_access()) remember_names(query);
   const auto backend = find_backend(query);
   if (!backend) return;
   // What a server says before it is asked is no answer to this request. Often it is a 408 before a close.

@@ -33,7 +33,7 @@ void Session::begin_http2(std::uint32_t backend) {
       .owner = this,
   };
   HeaderFields additions;
-  if (worker_.config().backends[backend].forwarded) {
+  if (snapshot_->config().backends[backend].forwarded) {
     additions = forwarded_fields(source_ ? std::optional(source_->address) : std::nullopt);
   }
   http2_ = worker_.http2_exchanges().make(first_flight_->http2(), first_flight_->http2_request(), is_greeted_,
@@ -56,9 +56,9 @@ bool Session::is_for_this_backend(const H2Request& request) {
   query.protocol = Protocol::http;
   query.name = request.authority.view();
   query.name_source = NameSource::host;
-  const Route* route = worker_.config().routes.find(listener_, query);
+  const Route* route = snapshot_->config().routes.find(listener_, query);
   if (backend_of(route) == backend_) return true;
-  if (worker_.logs_access()) log_misdirected(request, route);
+  if (snapshot_->logs_access()) log_misdirected(request, route);
   return false;
 }
 

@@ -19,7 +19,7 @@ void Session::remember_names(const RouteQuery& query) {
 }
 
 void Session::log() {
-  if (!worker_.logs_access()) return;
+  if (!snapshot_->logs_access()) return;
   AccessRecord record = begin_record(loop().now() - started_at_);
   record.outcome = outcome_;
   record.route_line = route_line_;
@@ -36,6 +36,7 @@ AccessRecord Session::begin_record(microseconds duration) const {
   AccessRecord record;
   record.time = std::chrono::system_clock::now() - duration;
   record.duration = duration;
+  record.snapshot = snapshot_->number();
   record.listener = listener_;
   record.has_client = source_.has_value();
   record.has_destination = destination_.has_value();

@@ -123,7 +123,7 @@ void Session::stayed_silent() {
 
 /// Of the next server, if its backend wants to know. The names in `query` are copied.
 void Session::prepare_announcement(std::uint32_t backend, const RouteQuery& query) {
-  const ProxyHeaderVersion version = worker_.config().backends[backend].proxy_header;
+  const ProxyHeaderVersion version = snapshot_->config().backends[backend].proxy_header;
   if (version == ProxyHeaderVersion::off) return;
   assert(!announcement_);
   announcement_ = worker_.announcements().make();
@@ -142,7 +142,7 @@ void Session::announce() {
 
 void Session::send_announcement() {
   // The time for the connect is also that for the header; it is over if the connect came in spite of that.
-  if (!timer_.is_armed()) loop().arm(timer_, worker_.config().backends[backend_].connect_timeout);
+  if (!timer_.is_armed()) loop().arm(timer_, snapshot_->config().backends[backend_].connect_timeout);
   loop().send(server_send_, server_, announcement_->unsent);
 }
 

@@ -16,6 +16,10 @@ constexpr std::chrono::milliseconds retry_accept_after{100};
 
 constexpr std::chrono::seconds loop_report_interval{10};
 
+// How long a socket that a reload takes away is still served: for handshakes that had begun, whose end takes
+// one way to the client and back.
+constexpr std::chrono::milliseconds handshake_time{100};
+
 /// How many accepts each socket keeps in flight. Where there is room for few sessions, few, because the
 /// connections that they take while accepting pauses must find room, too.
 std::size_t accepts_per_socket(std::size_t max_sessions, std::size_t sockets) {
@@ -23,46 +27,91 @@ std::size_t accepts_per_socket(std::size_t max_sessions, std::size_t sockets) {
                                  Acceptor::most_accepts);
 }
 
+bool is_quiet(const std::unique_ptr<Acceptor>& acceptor) {
+  return acceptor->is_quiet();
+}
+
 }  // namespace
 
-Worker::Worker(Loop& loop, const Config& config, const ServerPool& servers,
-               const std::vector<ListeningSocket>& sockets, WorkerOptions options)
+Worker::Worker(Loop& loop, std::shared_ptr<const Snapshot> snapshot, WorkerOptions options)
     : loop_(loop),
-      config_(config),
-      servers_(servers),
       options_(std::move(options)),
-      round_robin_(servers, options_.index),
       balance_(options_.accept_counts, options_.index),
       rest_timer_([](void* worker) { static_cast<Worker*>(worker)->rest_over(); }, this),
-      resume_timer_([](void* worker) { static_cast<Worker*>(worker)->resume_accepting(); }, this) {
-  assert(options_.admission || std::ranges::none_of(config.listeners, &ListenerConfig::has_limits));
-  const bool announces = std::ranges::any_of(config.backends, [](const BackendConfig& backend) {
-    return backend.proxy_header != ProxyHeaderVersion::off;
-  });
-  const bool names_clients = announces || std::ranges::any_of(config.backends, &BackendConfig::forwarded);
-  for (const ListenerConfig& listener : config.listeners) {
-    const bool has_source_rules = !listener.allow.empty() || !listener.deny.empty() ||
-                                  !listener.trusted.empty() || listener.source_limits.any();
-    needs_.push_back(
-        {.source = logs_access() || names_clients || has_source_rules || listener.routes_look_at_source,
-         .destination = logs_access() || announces || listener.routes_look_at_destination});
-  }
-  const std::size_t accepts = accepts_per_socket(options_.max_sessions, sockets.size());
-  const std::size_t may_still_come = std::min(accepts * sockets.size(), options_.max_sessions - 1);
-  pause_at_ = options_.max_sessions - may_still_come;
-  for (const ListeningSocket& socket : sockets) {
-    acceptors_.push_back(std::make_unique<Acceptor>(*this, socket.listener, socket.socket, accepts));
-  }
+      resume_timer_([](void* worker) { static_cast<Worker*>(worker)->resume_accepting(); }, this),
+      leaving_timer_([](void* worker) { static_cast<Worker*>(worker)->stop_leaving(); }, this) {
+  adopt(std::move(snapshot), [] {});
 }
 
 Worker::~Worker() {
   assert(session_count() == 0);
+  acceptors_.clear();
   loop_.cancel(resume_timer_);
   loop_.cancel(rest_timer_);
+  loop_.cancel(leaving_timer_);
 }
 
 void Worker::start() {
+  is_started_ = true;
   start_acceptors();
+}
+
+void Worker::adopt(std::shared_ptr<const Snapshot> snapshot, std::function<void()> adopted) {
+  snapshots_.push_back(
+      std::make_unique<WorkerSnapshot>(std::move(snapshot), options_.index, options_.access_log != nullptr));
+  WorkerSnapshot& newest = *snapshots_.back();
+  const std::size_t accepts = accepts_per_socket(options_.max_sessions, newest.sockets().size());
+  std::vector<std::unique_ptr<Acceptor>> before = std::exchange(acceptors_, {});
+  for (const ListeningSocket& socket : newest.sockets()) {
+    const auto known = std::ranges::find_if(
+        before, [&](const auto& acceptor) { return acceptor && acceptor->socket() == socket.socket; });
+    if (known == before.end()) {
+      acceptors_.push_back(
+          std::make_unique<Acceptor>(*this, newest, socket.listener, socket.socket, accepts));
+    } else {
+      (*known)->move_to(newest, socket.listener);
+      acceptors_.push_back(std::move(*known));
+    }
+  }
+  for (auto& acceptor : before) {
+    if (acceptor) leaving_acceptors_.push_back(std::move(acceptor));
+  }
+  if (!leaving_acceptors_.empty()) {
+    if (is_started_ && !paused_ && !draining_) {
+      loop_.arm(leaving_timer_, handshake_time);
+    } else {
+      stop_leaving();
+    }
+  }
+  set_pause();
+  if (is_started_ && !paused_ && !draining_ && may_accept()) start_acceptors();
+  adopted_.push_back(std::move(adopted));
+  check_adopted();
+}
+
+void Worker::stop_leaving() {
+  for (const auto& acceptor : leaving_acceptors_) acceptor->stop();
+  check_adopted();
+}
+
+void Worker::check_adopted() {
+  if (!std::ranges::all_of(leaving_acceptors_, &is_quiet)) return;
+  leaving_acceptors_.clear();
+  for (const auto& adopted : std::exchange(adopted_, {})) adopted();
+}
+
+void Worker::set_pause() {
+  std::size_t may_still_come = 0;
+  for (const auto* some : {&acceptors_, &leaving_acceptors_}) {
+    for (const auto& acceptor : *some) may_still_come += acceptor->accepts();
+  }
+  pause_at_ = options_.max_sessions - std::min(may_still_come, options_.max_sessions - 1);
+}
+
+void Worker::unpin(WorkerSnapshot& snapshot) {
+  snapshot.unpin();
+  if (snapshot.is_used() || &snapshot == snapshots_.back().get()) return;
+  std::erase_if(snapshots_, [&](const auto& one) { return one.get() == &snapshot; });
 }
 
 void Worker::start_acceptors() {
@@ -79,9 +128,9 @@ void Worker::rest_over() {
   if (!paused_ && !draining_ && may_accept()) start_acceptors();
 }
 
-void Worker::accepted(std::uint32_t listener, Socket client) {
+void Worker::accepted(WorkerSnapshot& snapshot, std::uint32_t listener, Socket client) {
   balance_.accepted();
-  Session* session = sessions_.make(*this, listener, client);
+  Session* session = sessions_.make(*this, snapshot, listener, client);
   session->next = first_session_;
   if (first_session_) first_session_->previous = session;
   first_session_ = session;
@@ -98,7 +147,9 @@ void Worker::accepted(std::uint32_t listener, Socket client) {
 void Worker::finished(Session& session) {
   if (session.next) session.next->previous = session.previous;
   (session.previous ? session.previous->next : first_session_) = session.next;
+  WorkerSnapshot& snapshot = session.snapshot();
   sessions_.release(&session);
+  unpin(snapshot);
   // A little room first, so that a full house does not pause and resume with every connection that ends.
   const std::size_t room = std::clamp<std::size_t>(pause_at_ / 16, 1, 64);
   // After a shortage the timer decides: our descriptor may be taken by others before we accept again.
@@ -106,7 +157,7 @@ void Worker::finished(Session& session) {
   check_drained();
 }
 
-void Worker::accept_failed(std::uint32_t listener, Status status, std::int32_t system_error) {
+void Worker::accept_failed(const ListenerConfig& listener, Status status, std::int32_t system_error) {
   if (draining_) return;
   if (!paused_) {
     if (status == Status::no_descriptors) {
@@ -115,7 +166,7 @@ void Worker::accept_failed(std::uint32_t listener, Status status, std::int32_t s
           options_.index, session_count());
     } else {
       spdlog::error("worker {}: accepting is paused: listener '{}': {} (system error {})", options_.index,
-                    config_.listeners[listener].name, to_string(status), system_error);
+                    listener.name, to_string(status), system_error);
     }
     pause_accepting();
   }
@@ -125,7 +176,9 @@ void Worker::accept_failed(std::uint32_t listener, Status status, std::int32_t s
 
 void Worker::pause_accepting() {
   paused_ = true;
-  for (const auto& acceptor : acceptors_) acceptor->stop();
+  for (const auto* some : {&acceptors_, &leaving_acceptors_}) {
+    for (const auto& acceptor : *some) acceptor->stop();
+  }
 }
 
 void Worker::resume_accepting() {
@@ -143,12 +196,15 @@ void Worker::drain(std::function<void()> stopped_accepting, std::function<void()
   drained_ = std::move(drained);
   loop_.cancel(resume_timer_);
   loop_.cancel(rest_timer_);
+  loop_.cancel(leaving_timer_);
+  for (const auto& acceptor : leaving_acceptors_) acceptor->stop();
   for (const auto& acceptor : acceptors_) acceptor->stop();
   for (Session* session = first_session_; session;) std::exchange(session, session->next)->drain();
   check_drained();
 }
 
 void Worker::acceptor_quiet() {
+  check_adopted();
   check_drained();
 }
 
@@ -163,15 +219,13 @@ void Worker::terminate_all() {
 
 void Worker::check_drained() {
   if (!draining_) return;
-  if (!std::all_of(acceptors_.begin(), acceptors_.end(),
-                   [](const auto& acceptor) { return acceptor->is_quiet(); }))
-    return;
+  if (!leaving_acceptors_.empty() || !std::ranges::all_of(acceptors_, &is_quiet)) return;
   if (stopped_accepting_) std::exchange(stopped_accepting_, nullptr)();
   if (drained_ && session_count() == 0) std::exchange(drained_, nullptr)();
 }
 
-void Worker::report_loop(std::uint32_t backend, const Server& server) {
-  loop_server_ = &server;
+void Worker::report_loop(const BackendConfig& backend, const Server& server) {
+  loop_server_ = server.address;
   loop_known_until_ = loop_.now() + loop_report_interval;
   if (loop_.now() < next_loop_report_) return;
   next_loop_report_ = loop_.now() + loop_report_interval;
@@ -179,7 +233,7 @@ void Worker::report_loop(std::uint32_t backend, const Server& server) {
       "worker {}: backend '{}': server {} leads back to portshare: the address is this host's now; "
       "connections "
       "to it count as refused",
-      options_.index, config_.backends[backend].name, server.text);
+      options_.index, backend.name, server.text);
 }
 
 void Worker::log(const AccessRecord& record, std::string_view name, std::string_view alpn) {

@@ -12,23 +12,17 @@
 #include "dispatch/accept_balance.h"
 #include "dispatch/acceptor.h"
 #include "dispatch/access_log.h"
-#include "dispatch/admission.h"
 #include "dispatch/announcement.h"
 #include "dispatch/config.h"
 #include "dispatch/first_flight.h"
 #include "dispatch/h2_exchange.h"
 #include "dispatch/http_exchange.h"
-#include "dispatch/server_pool.h"
 #include "dispatch/session.h"
+#include "dispatch/snapshot.h"
+#include "dispatch/worker_snapshot.h"
 #include "platform/loop.h"
 
 namespace portshare {
-
-/// A socket that listens, and the listener of the configuration that it belongs to.
-struct ListeningSocket {
-  std::uint32_t listener;
-  Socket socket;
-};
 
 struct WorkerOptions {
   std::uint32_t index = 0;  ///< among the workers
@@ -37,21 +31,25 @@ struct WorkerOptions {
   AccessLogRing* access_log = nullptr;    ///< null: no access log
   std::function<void()> notify_log;       ///< called after a record was pushed; may be empty
   AcceptCounts* accept_counts = nullptr;  ///< shared with the other workers; null: there are none
-  Admission* admission = nullptr;         ///< shared with the other workers; null: no listener has a limit
 };
 
-/// Everything here belongs to the thread that runs the loop. Config, servers and loop must outlive the
-/// worker; the listening sockets are only borrowed.
+/// Everything here belongs to the thread that runs the loop. The loop must outlive the worker; the listening
+/// sockets are only borrowed.
 class Worker {
  public:
-  Worker(Loop& loop, const Config& config, const ServerPool& servers,
-         const std::vector<ListeningSocket>& sockets, WorkerOptions options);
+  Worker(Loop& loop, std::shared_ptr<const Snapshot> snapshot, WorkerOptions options);
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
   /// Nothing may be pending: drained.
   ~Worker();
 
   void start();
+
+  /// Serves what comes from now on by this snapshot. Sockets that it shares with the one before go on without
+  /// a break. What still waits in the queues of those that it no longer has is taken, for a moment, and
+  /// served by the snapshot before; `adopted` is called, on the loop's thread, when they are not used any
+  /// more. Not before the calls for earlier snapshots.
+  void adopt(std::shared_ptr<const Snapshot> snapshot, std::function<void()> adopted);
 
   /// Stops accepting. Calls `stopped_accepting` when the listening sockets are no longer used, and `drained`
   /// when the last session has ended, too; both on the loop's thread.
@@ -62,37 +60,31 @@ class Worker {
   [[nodiscard]] std::size_t session_count() const { return sessions_.in_use(); }
 
   // For acceptors.
-  void accepted(std::uint32_t listener, Socket client);
-  void accept_failed(std::uint32_t listener, Status status, std::int32_t system_error);
+  void accepted(WorkerSnapshot& snapshot, std::uint32_t listener, Socket client);
+  void accept_failed(const ListenerConfig& listener, Status status, std::int32_t system_error);
   void acceptor_quiet();
   /// False: the others have taken less, and are to have the next ones. The worker will start() the acceptors
   /// again.
   [[nodiscard]] bool may_accept();
 
+  // For both, who pin a snapshot as long as they use it.
+  void unpin(WorkerSnapshot& snapshot);
+
   // For sessions.
   [[nodiscard]] Loop& loop() { return loop_; }
-  [[nodiscard]] const Config& config() const { return config_; }
-  [[nodiscard]] const ServerPool& servers() const { return servers_; }
-  [[nodiscard]] std::uint32_t next_server(std::uint32_t backend) { return round_robin_.next(backend); }
+  /// The newest.
+  [[nodiscard]] WorkerSnapshot& snapshot() const { return *snapshots_.back(); }
   [[nodiscard]] Pool<FirstFlight>& first_flights() { return first_flights_; }
   [[nodiscard]] Pool<HttpExchange>& exchanges() { return exchanges_; }
   [[nodiscard]] Pool<Announcement>& announcements() { return announcements_; }
   [[nodiscard]] Pool<H2Exchange>& http2_exchanges() { return http2_exchanges_; }
   [[nodiscard]] bool is_draining() const { return draining_; }
-  [[nodiscard]] bool logs_access() const { return options_.access_log != nullptr; }
-  /// Whether a listener's connections have to be asked for their addresses, which are system calls.
-  [[nodiscard]] bool needs_source(std::uint32_t listener) const { return needs_[listener].source; }
-  [[nodiscard]] bool needs_destination(std::uint32_t listener) const { return needs_[listener].destination; }
-  /// Null: the listener has no limits.
-  [[nodiscard]] ListenerAdmission* admission(std::uint32_t listener) const {
-    return options_.admission ? options_.admission->of(listener) : nullptr;
-  }
   /// A connect has come back to this program. Says so now and then.
-  void report_loop(std::uint32_t backend, const Server& server);
+  void report_loop(const BackendConfig& backend, const Server& server);
   /// One has lately: trying again would keep the circle going, since what came back is accepted and may be
   /// routed before its reset arrives.
   [[nodiscard]] bool is_known_loop(const Server& server) const {
-    return loop_server_ == &server && loop_.now() < loop_known_until_;
+    return loop_server_ == server.address && loop_.now() < loop_known_until_;
   }
   void log(const AccessRecord& record, std::string_view name, std::string_view alpn);
   /// The session is gone after this.
@@ -104,18 +96,16 @@ class Worker {
   void pause_accepting();
   void resume_accepting();
   void check_drained();
+  void check_adopted();
+  void stop_leaving();
+  void set_pause();
 
   Loop& loop_;
-  const Config& config_;
-  const ServerPool& servers_;
   WorkerOptions options_;
-  RoundRobin round_robin_;
-  struct AddressNeeds {
-    bool source;
-    bool destination;
-  };
-  std::vector<AddressNeeds> needs_;  // by listener
+  std::vector<std::unique_ptr<WorkerSnapshot>> snapshots_;  // in use; the newest is the last
   std::vector<std::unique_ptr<Acceptor>> acceptors_;
+  std::vector<std::unique_ptr<Acceptor>> leaving_acceptors_;  // of sockets that are to be closed
+  std::vector<std::function<void()>> adopted_;                // to be called when these are quiet
   Pool<Session> sessions_;
   Pool<FirstFlight> first_flights_;
   Pool<HttpExchange> exchanges_;
@@ -125,10 +115,12 @@ class Worker {
   AcceptBalance balance_;
   Timer rest_timer_;
   Timer resume_timer_;
-  std::size_t pause_at_;  // sessions; the accepts in flight at that moment fill max_sessions at most
-  const Server* loop_server_ = nullptr;
+  Timer leaving_timer_;
+  std::size_t pause_at_ = 0;  // sessions; the accepts in flight at that moment fill max_sessions at most
+  SocketAddress loop_server_;
   std::chrono::microseconds loop_known_until_{0};
   std::chrono::microseconds next_loop_report_{0};
+  bool is_started_ = false;
   bool paused_ = false;
   bool draining_ = false;
   bool terminating_ = false;

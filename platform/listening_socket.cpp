@@ -1,11 +1,13 @@
 #include "platform/listening_socket.h"
 
+#include <linux/filter.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <optional>
 #include <system_error>
@@ -89,11 +91,11 @@ int remove_stale_socket_file(const std::string& path, const sockaddr* address, s
   return ::unlink(path.c_str()) == 0 || errno == ENOENT ? 0 : errno;
 }
 
-}  // namespace
+enum class Sharing : bool { off, on };
 
-std::expected<Socket, ListenError> open_listening_socket(const SocketAddress& address,
-                                                         std::chrono::seconds defer_accept,
-                                                         SocketAccess access) {
+std::expected<Socket, ListenError> open_socket(const SocketAddress& address,
+                                               std::chrono::seconds defer_accept, Sharing sharing,
+                                               SocketAccess access = SocketAccess::by_umask) {
   sockaddr_storage storage{};
   const socklen_t length = to_system_address(address, storage);
   if (length == 0) return failure(address, ENAMETOOLONG);
@@ -108,6 +110,7 @@ std::expected<Socket, ListenError> open_listening_socket(const SocketAddress& ad
       set_option(descriptor.get(), IPPROTO_TCP, TCP_DEFER_ACCEPT, static_cast<int>(defer_accept.count()));
     }
     if (storage.ss_family == AF_INET6) set_option(descriptor.get(), IPPROTO_IPV6, IPV6_V6ONLY);
+    if (sharing == Sharing::on) set_option(descriptor.get(), SOL_SOCKET, SO_REUSEPORT);
   }
 
   if (!address.ip && access == SocketAccess::owner_only) {
@@ -125,6 +128,65 @@ std::expected<Socket, ListenError> open_listening_socket(const SocketAddress& ad
   if (result == 0) result = ::listen(descriptor.get(), backlog);
   if (result != 0) return failure(address, errno);
   return Socket{descriptor.let_go()};
+}
+
+void set_sharing(Socket socket, Sharing sharing) {
+  set_option(std::to_underlying(socket), SOL_SOCKET, SO_REUSEPORT, sharing == Sharing::on ? 1 : 0);
+}
+
+}  // namespace
+
+std::expected<Socket, ListenError> open_listening_socket(const SocketAddress& address,
+                                                         std::chrono::seconds defer_accept) {
+  return open_socket(address, defer_accept, Sharing::off);
+}
+
+std::expected<Socket, ListenError> open_control_socket(const SocketAddress& address, SocketAccess access) {
+  return open_socket(address, std::chrono::seconds{0}, Sharing::off, access);
+}
+
+std::expected<Socket, ListenError> open_beside_own_sockets(const SocketAddress& address,
+                                                           std::chrono::seconds defer_accept,
+                                                           std::span<const Socket> own) {
+  for (const Socket socket : own) set_sharing(socket, Sharing::on);
+  auto opened = open_socket(address, defer_accept, Sharing::on);
+  for (const Socket socket : own) set_sharing(socket, Sharing::off);
+  if (opened) set_sharing(*opened, Sharing::off);
+  return opened;
+}
+
+void forget_sharing(std::uint16_t port) {
+  // The memory of the kernel is the port's, whatever the family, and a socket that shares nothing ends it.
+  for (const char* host : {"::1", "127.0.0.1"}) {
+    sockaddr_storage storage{};
+    const socklen_t length = to_system_address(
+        {.ip = IpEndpoint{.address = *IpAddress::parse(host), .port = port}, .unix_path = {}}, storage);
+    const DescriptorGuard descriptor(::socket(storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    if (descriptor.get() < 0) continue;
+    set_option(descriptor.get(), SOL_SOCKET, SO_REUSEADDR);
+    if (storage.ss_family == AF_INET6) set_option(descriptor.get(), IPPROTO_IPV6, IPV6_V6ONLY);
+    if (::bind(descriptor.get(), reinterpret_cast<const sockaddr*>(&storage), length) == 0) return;
+  }
+}
+
+void stop_handshakes(Socket listener) {
+  // A classic filter sees a segment from its TCP header on (RFC 9293, 3.1: the flags are its byte 13).
+  constexpr std::uint32_t flags_at = 13;
+  constexpr std::uint32_t syn = 0x02;
+  std::array program{
+      sock_filter{.code = BPF_LD | BPF_B | BPF_ABS, .jt = 0, .jf = 0, .k = flags_at},
+      sock_filter{.code = BPF_JMP | BPF_JSET | BPF_K, .jt = 0, .jf = 1, .k = syn},
+      sock_filter{.code = BPF_RET | BPF_K, .jt = 0, .jf = 0, .k = 0},
+      sock_filter{.code = BPF_RET | BPF_K, .jt = 0, .jf = 0, .k = UINT32_MAX},
+  };
+  if (!address_of_listening_socket(listener).ip) return;
+  const sock_fprog filter{.len = program.size(), .filter = program.data()};
+  ::setsockopt(std::to_underlying(listener), SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof(filter));
+}
+
+void set_defer_accept(Socket listener, std::chrono::seconds defer_accept) {
+  set_option(std::to_underlying(listener), IPPROTO_TCP, TCP_DEFER_ACCEPT,
+             static_cast<int>(defer_accept.count()));
 }
 
 SocketAddress address_of_listening_socket(Socket listener) {

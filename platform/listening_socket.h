@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <expected>
+#include <span>
 #include <string>
 
 #include "core/socket_address.h"
@@ -32,14 +33,35 @@ enum class SocketAccess : std::uint8_t {
 /// Accepted sockets inherit TCP_NODELAY. Port 0 lets the system choose one.
 ///
 /// Unix: a socket file that a dead process left behind is replaced, one behind which somebody listens is an
-/// error.
+/// error. Its permissions are left to the umask.
 ///
 /// `defer_accept`, if not zero: a TCP client is accepted when its first bytes have come (TCP_DEFER_ACCEPT).
 /// One that stays silent is accepted after that time, which the system rounds up to one of its
 /// retransmissions: the first is after a second.
 [[nodiscard]] std::expected<Socket, ListenError> open_listening_socket(
-    const SocketAddress& address, std::chrono::seconds defer_accept = std::chrono::seconds{0},
-    SocketAccess access = SocketAccess::by_umask);
+    const SocketAddress& address, std::chrono::seconds defer_accept = std::chrono::seconds{0});
+
+/// The same for the admin socket and the monitor.
+[[nodiscard]] std::expected<Socket, ListenError> open_control_socket(const SocketAddress& address,
+                                                                     SocketAccess access);
+
+/// The same for an address that overlaps with some of ours, which listen and are to be closed soon: a
+/// wildcard in place of an address of its port, or the other way round. For the length of the call strangers
+/// of the same user could join the port.
+[[nodiscard]] std::expected<Socket, ListenError> open_beside_own_sockets(const SocketAddress& address,
+                                                                         std::chrono::seconds defer_accept,
+                                                                         std::span<const Socket> own);
+/// To be called when those are closed: the system remembers that the port was shared, and would let strangers
+/// of the same user share it again. Best effort: it needs one address on which the port is free.
+void forget_sharing(std::uint16_t port);
+
+/// Lets the handshakes that have begun come to their end, and no new ones begin: who tries is not refused but
+/// asked to try again, a second later. For a socket that is about to be closed, which would reset whatever
+/// waits in its queue. No effect on a unix socket.
+void stop_handshakes(Socket listener);
+
+/// Changes what was given when it was opened.
+void set_defer_accept(Socket listener, std::chrono::seconds defer_accept);
 
 /// Closes it and removes the file of a unix socket. No accept may be pending on it.
 void close_listening_socket(Socket listener);

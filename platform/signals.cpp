@@ -4,6 +4,7 @@
 
 #include <csignal>
 #include <initializer_list>
+#include <utility>
 
 namespace portshare {
 
@@ -55,6 +56,19 @@ std::optional<Signal> wait_for_signal(std::optional<std::chrono::milliseconds> l
 
 void wake_signal_waiter() {
   kill(getpid(), wake_signal);
+}
+
+SignalThread::SignalThread(std::function<void(Signal)> handler)
+    : thread_([this, handler = std::move(handler)] {
+        while (!is_ending_) {
+          if (const auto signal = wait_for_signal()) handler(*signal);
+        }
+      }) {}
+
+SignalThread::~SignalThread() {
+  is_ending_ = true;
+  wake_signal_waiter();
+  thread_.join();
 }
 
 }  // namespace portshare

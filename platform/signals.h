@@ -1,9 +1,12 @@
 // The signals with which an operator steers the program.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <optional>
+#include <thread>
 
 namespace portshare {
 
@@ -25,5 +28,20 @@ void block_signals();
 /// Ends the present or the next wait_for_signal, so that the thread which waits there can be told of other
 /// events.
 void wake_signal_waiter();
+
+/// Waits for signals as long as it lives, on a thread of its own. One per program, after block_signals(), and
+/// nobody else waits then.
+class SignalThread {
+ public:
+  /// `handler` is called on that thread.
+  explicit SignalThread(std::function<void(Signal)> handler);
+  SignalThread(const SignalThread&) = delete;
+  SignalThread& operator=(const SignalThread&) = delete;
+  ~SignalThread();
+
+ private:
+  std::atomic<bool> is_ending_ = false;
+  std::thread thread_;
+};
 
 }  // namespace portshare

@@ -10,7 +10,6 @@
 #include <vector>
 
 #include "command_line/command_line.h"
-#include "dispatch/commands/serve.h"
 #include "dispatch/config_reader.h"
 #include "dispatch/demo/demo_directory.h"
 #include "dispatch/demo/demo_text.h"
@@ -18,8 +17,9 @@
 #include "dispatch/demo/sample_applications.h"
 #include "dispatch/demo/self_signed_certificate.h"
 #include "dispatch/demo/tls_server.h"
-#include "dispatch/dispatcher.h"
 #include "dispatch/error_log.h"
+#include "dispatch/supervisor.h"
+#include "platform/engine.h"
 #include "platform/signals.h"
 
 namespace portshare {
@@ -71,15 +71,19 @@ std::expected<void, std::string> show() {
   const auto config_path = directory->write("demo.toml", config_text);
   if (!config_path) return std::unexpected(config_path.error());
 
-  const ConfigResult result = read_config(config_text, *config_path);
+  ConfigResult result = read_config(config_text, *config_path);
   if (!result.config) return std::unexpected(result.diagnostics.front().to_string());
-  const auto dispatcher = Dispatcher::start(*result.config);
-  if (!dispatcher) return std::unexpected(dispatcher.error());
+  auto engine = make_engine(Engine::epoll);
+  if (!engine) return std::unexpected(engine.error().reason);
+  Supervisor supervisor(std::move(*engine));
+  if (const auto started = supervisor.start(std::move(*result.config)); !started) {
+    return std::unexpected(started.error());
+  }
   fmt::print("{}", demo_introduction(*ports, config_text, *config_path, *certificate_path));
   // Also into a pipe it comes now, before the first line of the access log.
   if (std::fflush(stdout) != 0) return std::unexpected("cannot write to stdout");
   fmt::print(stderr, "ready\n");
-  serve_until_signalled(**dispatcher, *result.config);
+  supervisor.run();
   return {};
 }
 

@@ -7,16 +7,16 @@
 #include <cstdio>
 #include <cstdlib>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <thread>
 #include <utility>
 
 #include "command_line/command_line.h"
 #include "dispatch/commands/config_option.h"
-#include "dispatch/commands/serve.h"
-#include "dispatch/dispatcher.h"
 #include "dispatch/error_log.h"
-#include "platform/memory.h"
+#include "dispatch/supervisor.h"
+#include "platform/engine.h"
 #include "platform/signals.h"
 
 namespace portshare {
@@ -42,17 +42,17 @@ void exit_even_if_logs_are_stuck() {
 int run_dispatcher(Config config) {
   block_signals();  // before the first thread, which inherits it
   std::optional<ErrorLog> error_log(std::in_place, config.server.log.level);
-  // A large file leaves as much memory behind as the routes take.
-  config.rules = {};
-  return_unused_memory();
-  const auto dispatcher = Dispatcher::start(config);
-  if (!dispatcher) {
+  const auto fail = [&](std::string_view errors) {
     error_log.reset();  // what it still has to say comes first
-    print_errors(dispatcher.error());
+    print_errors(errors);
     return exit_code::failed;
-  }
+  };
+  auto engine = make_engine(Engine::epoll);
+  if (!engine) return fail(engine.error().reason);
+  Supervisor supervisor(std::move(*engine));
+  if (const auto started = supervisor.start(std::move(config)); !started) return fail(started.error());
   error_log->announce("ready");
-  serve_until_signalled(**dispatcher, config);
+  supervisor.run();
   exit_even_if_logs_are_stuck();
   return exit_code::fine;
 }

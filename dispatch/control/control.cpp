@@ -62,7 +62,7 @@ std::expected<void, std::string> Control::adopt(const ServerConfig& config) {
 Control::DoorResult Control::open_admin(const AdminConfig& config) {
   if (!config.address) return nullptr;
   const auto listener =
-      open_listening_socket(*config.address, std::chrono::seconds{0}, SocketAccess::owner_only);
+      open_control_socket(*config.address, SocketAccess::owner_only);
   if (listener) {
     spdlog::info("admin socket: {}", config.address->to_string());
     return make_door(*config.address, *listener, HostPolicy::any, true);
@@ -76,7 +76,7 @@ Control::DoorResult Control::open_admin(const AdminConfig& config) {
 
 Control::DoorResult Control::open_monitor(const std::optional<SocketAddress>& address) {
   if (!address) return nullptr;
-  const auto listener = open_listening_socket(*address, std::chrono::seconds{0}, SocketAccess::by_umask);
+  const auto listener = open_control_socket(*address, SocketAccess::by_umask);
   if (!listener) return std::unexpected(fmt::format("monitor: {}", listener.error().message));
   const SocketAddress bound = address_of_listening_socket(*listener);
   spdlog::info("monitor: {}{}", address->ip ? "http://" : "", bound.to_string());

@@ -77,13 +77,24 @@ class AccessLogTest : public testing::Test {
   AccessLogTest() {
     config_.server.log.access = LogConfig::AccessTarget::file;
     config_.server.log.access_path = path_;
-    config_.listeners.emplace_back().name = "front";
+  }
+
+  /// With one listener of that name.
+  static std::shared_ptr<const Snapshot> snapshot(std::uint32_t number, const std::string& name) {
+    auto config = std::make_shared<Config>();
+    config->listeners.emplace_back().name = name;
+    return std::make_shared<const Snapshot>(Snapshot{.number = number,
+                                                     .config = std::move(config),
+                                                     .servers = std::make_shared<const ServerPool>(),
+                                                     .admission = nullptr,
+                                                     .sockets = {}});
   }
 
   void open(std::size_t rings) {
-    auto log = AccessLog::open(config_, servers_, rings);
-    ASSERT_TRUE(log) << log.error();
-    log_ = std::move(*log);
+    auto file = open_access_log(config_.server.log);
+    ASSERT_TRUE(file) << file.error();
+    log_ = std::make_unique<AccessLog>(rings);
+    log_->adopt(snapshot(0, "front"), std::move(*file));
     pipe_.has_a_writer();
   }
 
@@ -100,7 +111,6 @@ class AccessLogTest : public testing::Test {
   const std::string path_ = folder_.file("access.log");
   NamedPipe pipe_{path_};
   Config config_;
-  ServerPool servers_;
   std::unique_ptr<AccessLog> log_;
 };
 
@@ -118,6 +128,34 @@ TEST_F(AccessLogTest, ABusyWorkerDoesNotKeepTheOthersOutOfTheLog) {
   const auto place = text.find("patient");
   ASSERT_NE(place, std::string::npos);
   EXPECT_LT(lines_in(text.substr(0, place)), lines_in(text.substr(place)));
+}
+
+TEST_F(AccessLogTest, ARecordIsReadByItsOwnSnapshotAndThatIsLetGo) {
+  open(1);
+  ASSERT_TRUE(log_->ring(0).push({}, "", ""));
+  AccessRecord late;
+  late.snapshot = 1;
+  auto second = snapshot(1, "second");
+  const std::weak_ptr<const Snapshot> life = second;
+  auto file = open_access_log(config_.server.log);
+  ASSERT_TRUE(file);
+  log_->adopt(second, *file);
+  log_->adopt(snapshot(2, "third"), *file);
+  ASSERT_TRUE(log_->ring(0).push(late, "", ""));
+  second.reset();  // by the last worker that had it
+  late.snapshot = 2;
+  ASSERT_TRUE(log_->ring(0).push(late, "", ""));
+  while (!life.expired()) {  // for ever, if it is never let go
+    log_->notify();
+    std::this_thread::yield();
+  }
+  file->reset();
+  const std::string text = close_and_read();
+  const auto place = [&](std::string_view name) { return text.find(R"("listener":")" + std::string(name)); };
+  EXPECT_EQ(lines_in(text), 3U);
+  EXPECT_LT(place("front"), place("second"));
+  EXPECT_LT(place("second"), place("third"));
+  EXPECT_NE(place("third"), std::string::npos);
 }
 
 TEST_F(AccessLogTest, WhatWasPushedBeforeTheEndIsWritten) {

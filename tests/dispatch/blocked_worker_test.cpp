@@ -29,14 +29,14 @@ namespace {
 /// On a thread of its own, as long as it lives.
 class RunningWorker {
  public:
-  RunningWorker(Engine engine, const Config& config, const ServerPool& servers, const ListeningSocket& socket,
-                AcceptCounts& counts, std::uint32_t index)
-      : thread_([=, this, &config, &servers, &counts] {
+  RunningWorker(Engine engine, std::shared_ptr<const Snapshot> snapshot, AcceptCounts& counts,
+                std::uint32_t index)
+      : thread_([=, this, &counts] {
           Loop loop(*make_engine(engine));  // belongs to the thread that makes it
           WorkerOptions options;
           options.index = index;
           options.accept_counts = &counts;
-          Worker worker(loop, config, servers, {socket}, std::move(options));
+          Worker worker(loop, snapshot, std::move(options));
           worker.start();
           loop_ = &loop;
           worker_ = &worker;
@@ -136,28 +136,32 @@ INSTANTIATE_TEST_SUITE_P(Engines, BlockedWorkerTest, testing::Values(Engine::io_
 
 TEST_P(BlockedWorkerTest, TheOtherOneServesItsConnections) {
   if (const auto unavailable = probe_engine(GetParam())) GTEST_SKIP() << unavailable->reason;
-  const auto read = read_config(R"(
+  auto read = read_config(R"(
 listener.front.bind = ["127.0.0.1:80"]
 backend.b.servers = ["127.0.0.1:8080"]
 [[route]]
 name = ["a.example"]
 to = "b"
 )",
-                                "f");
+                          "f");
   ASSERT_TRUE(read.config);
-  const Config& config = *read.config;
-  const auto servers =
-      ServerPool::resolve(config, [](const std::string&) { return std::vector<IpAddress>{}; });
+  auto servers =
+      ServerPool::resolve(*read.config, [](const std::string&) { return std::vector<IpAddress>{}; });
   ASSERT_TRUE(servers);
   const auto listener = open_listening_socket({.ip = IpEndpoint::parse("127.0.0.1:0"), .unix_path = {}});
   ASSERT_TRUE(listener) << listener.error().message;
   const SocketAddress address = address_of_listening_socket(*listener);
+  const auto snapshot = std::make_shared<const Snapshot>(
+      Snapshot{.number = 0,
+               .config = std::make_shared<const Config>(std::move(*read.config)),
+               .servers = std::make_shared<const ServerPool>(std::move(*servers)),
+               .admission = nullptr,
+               .sockets = {{.listener = 0, .socket = *listener}}});
   AcceptCounts counts(2);
   std::vector<std::unique_ptr<RunningWorker>> workers;
   workers.reserve(2);
   for (std::uint32_t i = 0; i < 2; ++i)
-    workers.push_back(std::make_unique<RunningWorker>(GetParam(), config, *servers,
-                                                      ListeningSocket{0, *listener}, counts, i));
+    workers.push_back(std::make_unique<RunningWorker>(GetParam(), snapshot, counts, i));
 
   std::latch is_blocked{1};
   std::latch may_go_on{1};

@@ -6,9 +6,12 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <memory>
 #include <string>
 
 #include "core/socket_address.h"
+#include "platform/engine.h"
+#include "platform/loop.h"
 #include "tests/platform/process_limits.h"
 
 namespace portshare {
@@ -29,8 +32,9 @@ Config config_with_workers(std::uint32_t workers) {
 }
 
 [[noreturn]] void start_and_report(std::uint32_t workers) {
-  const Config config = config_with_workers(workers);
-  const auto dispatcher = Dispatcher::start(config);
+  Loop control(*make_engine(Engine::epoll));
+  const auto dispatcher =
+      Dispatcher::start(std::make_shared<const Config>(config_with_workers(workers)), control);
   std::fputs(dispatcher ? "started" : dispatcher.error().c_str(), stderr);
   std::_Exit(dispatcher ? 1 : 0);
 }
@@ -63,9 +67,10 @@ TEST_F(DispatcherDeathTest, AWorkerWithoutAThreadEndsTheStart) {
 }
 
 TEST(DispatcherTest, EndsWithoutHavingBeenAsked) {
-  const Config config = config_with_workers(4);
+  const auto config = std::make_shared<const Config>(config_with_workers(4));
+  Loop control(*make_engine(Engine::epoll));
   for (int i = 0; i < 20; ++i) {
-    const auto dispatcher = Dispatcher::start(config);
+    const auto dispatcher = Dispatcher::start(config, control);
     ASSERT_TRUE(dispatcher);
     EXPECT_EQ((*dispatcher)->worker_count(), 4U);
   }

@@ -41,6 +41,26 @@ inline SocketAddress server_address(std::size_t backend, std::size_t server) {
   return {.ip = IpEndpoint{IpAddress::v4({192, 0, 2, host}), 8000}, .unix_path = {}};
 }
 
+/// After every change of the rules.
+inline void build_routes(Config& config) {
+  auto table = RouteTable::build(config.rules, static_cast<std::uint32_t>(config.listeners.size()));
+  config.routes = std::move(*table);
+  summarise_rules(config);
+}
+
+/// What reading the same file again brings.
+inline Config read_again(const Config& config) {
+  Config again{.file = config.file,
+               .server = config.server,
+               .listeners = config.listeners,
+               .backends = config.backends,
+               .rules = config.rules,
+               .rule_digests = {},
+               .routes = {}};
+  build_routes(again);
+  return again;
+}
+
 /// One listener with a first flight of every kind, and a route by name for each of `backend_count` backends:
 /// "app0.example" to "appN.example", and ssh to the first one.
 class DispatchWorld {
@@ -51,13 +71,14 @@ class DispatchWorld {
 
   DispatchWorld(std::uint64_t seed, const SimulatedFaults& faults, Config config,
                 const ServerScripts& scripts, std::size_t max_sessions = SIZE_MAX)
-      : config_(std::move(config)),
-        pool_(*ServerPool::resolve(config_, [](const std::string&) { return std::vector<IpAddress>{}; })),
-        admission_(config_, {seed, ~seed}),
+      : config_(std::make_shared<const Config>(std::move(config))),
+        pool_(std::make_shared<const ServerPool>(
+            *ServerPool::resolve(*config_, [](const std::string&) { return std::vector<IpAddress>{}; }))),
+        admission_(std::make_shared<const Admission>(*config_, SipKey{seed, ~seed})),
         world_(seed, faults),
         random_(seed ^ 0xd15) {
-    for (std::size_t backend = 0; backend < config_.backends.size(); ++backend) {
-      for (std::size_t server = 0; server < config_.backends[backend].servers.size(); ++server) {
+    for (std::size_t backend = 0; backend < config_->backends.size(); ++backend) {
+      for (std::size_t server = 0; server < config_->backends[backend].servers.size(); ++server) {
         servers_[{backend, server}] = std::make_unique<ScriptedServer>(
             world_.loop, Random(random_.next()), world_.network.listen(server_address(backend, server)),
             [=](std::size_t connection) { return scripts(backend, server, connection); });
@@ -67,9 +88,7 @@ class DispatchWorld {
     WorkerOptions options;
     options.max_sessions = max_sessions;
     options.access_log = &log_;
-    options.admission = &admission_;
-    worker_ = std::make_unique<Worker>(world_.loop, config_, pool_,
-                                       std::vector<ListeningSocket>{{0, listener_}}, std::move(options));
+    worker_ = std::make_unique<Worker>(world_.loop, snapshot(0), std::move(options));
     for (const auto& [place, server] : servers_) server->start();
     worker_->start();
   }
@@ -78,6 +97,29 @@ class DispatchWorld {
     clients_.emplace_back(world_.loop, Random(random_.next()), front_address, std::move(script));
     clients_.back().start();
     return clients_.back();
+  }
+
+  /// A reload: another configuration for the same listening socket. `adopted` is called when it is in force.
+  void reload(Config config, std::function<void()> adopted) {
+    auto after = std::make_shared<const Config>(std::move(config));
+    pool_ = std::make_shared<const ServerPool>(
+        *ServerPool::resolve(*after, [](const std::string&) { return std::vector<IpAddress>{}; }));
+    admission_ = std::make_shared<const Admission>(*after, SipKey{1, 2}, *config_, *admission_);
+    admission_->change_limits(*after);
+    config_ = std::move(after);
+    worker_->adopt(snapshot(++reloads_), std::move(adopted));
+  }
+
+  /// Reads the same configuration again, some times in the next 100 ms: nobody must notice.
+  void reload_now_and_then() {
+    std::size_t adopted = 0;
+    const std::size_t count = 1 + random_.below(4);
+    for (std::size_t i = 0; i < count; ++i) {
+      const auto moment = world_.network.now() + std::chrono::milliseconds{random_.below(25)};
+      run_until([&] { return world_.network.now() >= moment; }, std::chrono::minutes{1});
+      reload(read_again(*config_), [&] { ++adopted; });
+    }
+    EXPECT_TRUE(run_until([&] { return adopted == count; }, std::chrono::minutes{1}));
   }
 
   bool run_until(const std::function<bool()>& done, std::chrono::milliseconds longest) {
@@ -113,8 +155,8 @@ class DispatchWorld {
   SimulatedWorld& world() { return world_; }
   Worker& worker() { return *worker_; }
   /// Of the one listener; null if it has no limit.
-  ListenerAdmission* admission() { return admission_.of(0); }
-  const Config& config() const { return config_; }
+  ListenerAdmission* admission() { return admission_->of(0); }
+  const Config& config() const { return *config_; }
   std::deque<ScriptedClient>& clients() { return clients_; }
   ScriptedServer& server(std::size_t backend, std::size_t server) { return *servers_.at({backend, server}); }
   const std::map<std::pair<std::size_t, std::size_t>, std::unique_ptr<ScriptedServer>>& servers() const {
@@ -123,14 +165,23 @@ class DispatchWorld {
   const std::vector<LoggedConnection>& logged() const { return logged_; }
 
  private:
+  [[nodiscard]] std::shared_ptr<const Snapshot> snapshot(std::uint32_t number) const {
+    return std::make_shared<const Snapshot>(Snapshot{.number = number,
+                                                     .config = config_,
+                                                     .servers = pool_,
+                                                     .admission = admission_,
+                                                     .sockets = {{.listener = 0, .socket = listener_}}});
+  }
+
   void collect_log() {
     LoggedConnection line;
     while (log_.pop(line.record, line.name, line.alpn)) logged_.push_back(line);
   }
 
-  Config config_;
-  ServerPool pool_;
-  Admission admission_;
+  std::shared_ptr<const Config> config_;
+  std::shared_ptr<const ServerPool> pool_;
+  std::shared_ptr<const Admission> admission_;
+  std::uint32_t reloads_ = 0;
   SimulatedWorld world_;
   Random random_;
   AccessLogRing log_;
@@ -143,13 +194,6 @@ class DispatchWorld {
   bool drained_ = false;
   std::vector<LoggedConnection> logged_;
 };
-
-/// After every change of the rules.
-inline void build_routes(Config& config) {
-  auto table = RouteTable::build(config.rules, static_cast<std::uint32_t>(config.listeners.size()));
-  config.routes = std::move(*table);
-  summarise_rules(config);
-}
 
 /// The configuration described at DispatchWorld.
 inline Config dispatch_config(std::size_t backend_count, std::size_t servers_per_backend) {

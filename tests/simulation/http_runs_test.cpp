@@ -50,6 +50,7 @@ class HttpRun {
     spdlog::set_level(spdlog::level::off);
     if (std::getenv("PORTSHARE_SIMULATION_TRACE")) dispatch_.world().network.log_to(stderr);
     for (auto count = 1 + random_.below(10); count > 0; --count) add_client();
+    if (random_.chance(1, 4)) dispatch_.reload_now_and_then();
     if (faulty_ && random_.chance(1, 4)) {
       const auto moment = dispatch_.world().network.now() + milliseconds{random_.below(50)};
       dispatch_.run_until([&] { return dispatch_.world().network.now() >= moment; }, minutes{1});

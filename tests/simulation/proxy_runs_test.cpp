@@ -63,6 +63,7 @@ class ProxyRun {
       clients_.push_back(draw_client(random_, clients_.size(), body_limit(faults_)));
       dispatch_.add_client(draw_client_script(clients_.back()));
     }
+    if (random_.chance(1, 4)) dispatch_.reload_now_and_then();
     if (faulty_ && random_.chance(1, 4)) {
       const auto moment = dispatch_.world().network.now() + milliseconds{random_.below(50)};
       dispatch_.run_until([&] { return dispatch_.world().network.now() >= moment; }, minutes{1});

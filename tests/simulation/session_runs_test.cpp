@@ -221,6 +221,7 @@ class SeededRun {
       dispatch_.add_client(draw_client_script(random_, client, listener(), faulty_));
       expectations_.push_back(std::move(client));
     }
+    if (random_.chance(1, 4)) dispatch_.reload_now_and_then();
     if (faulty_ && random_.chance(1, 3)) {
       // An end in the middle of it all.
       const auto moment = dispatch_.world().network.now() + milliseconds{random_.below(50)};

@@ -28,19 +28,35 @@ class Portshare(Process):
         directory.mkdir(parents=True, exist_ok=True)
         self.config_file = directory / "portshare.toml"
         self.access_file = directory / "access.log"
-        self.config_file.write_text(f"""\
+        self._head = f"""\
 [server]
 engine = "{engine}"
 workers = {workers}
 shutdown_timeout = "{shutdown_timeout}"
 log = {{ level = "debug", access = "{self.access_file}", format = "{access_format}" }}
-{config}""")
+"""
+        self._reloads = 0
+        self.config_file.write_text(self._head + config)
         super().__init__("portshare", [*prefix, BINARY, "run", "-c", self.config_file], directory)
         try:
             self.eventually(lambda: "ready" in self.stderr.splitlines(), "a line `ready`")
         except AssertionError:
             self.kill()
             raise
+
+    def reload(self, config):
+        """Another configuration, by SIGHUP; waits until it is in force, or was refused, and says which."""
+        self._reloads += 1
+        # Written anew, as editors do: no moment shows half of it.
+        written = self.config_file.with_suffix(".new")
+        written.write_text(self._head + config)
+        written.rename(self.config_file)
+        self.signal(signal.SIGHUP)
+        outcomes = self.eventually(lambda: self._reload_outcomes()[self._reloads - 1:], "an answer to SIGHUP")
+        return bool(outcomes[0][0])
+
+    def _reload_outcomes(self):
+        return re.findall(r"reload: (?:\S+ (is in force)|(nothing has changed))", self.stderr)
 
     def route(self, text):
         """FILE:LINE of the [[route]] that contains `text`, as the access log names it."""

@@ -1,0 +1,55 @@
+// The listening sockets of the program, over changes of the configuration.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <expected>
+#include <string>
+#include <vector>
+
+#include "core/socket_address.h"
+#include "dispatch/config.h"
+#include "dispatch/snapshot.h"
+
+namespace portshare {
+
+/// Owns every listening socket: opened for the first configuration that wants its address, and closed when
+/// none does any more. Belongs to the control thread.
+class ListeningSockets {
+ public:
+  /// A socket that listens already: handed over by the service manager or by the program that this one
+  /// replaces. `address` is the one by which configurations ask for it.
+  struct Open {
+    SocketAddress wanted;  ///< as the configuration writes it, maybe with port 0
+    SocketAddress bound;
+    Socket socket;
+    std::chrono::seconds deferral{0};  ///< see ListenerConfig::defers_accept
+  };
+
+  ListeningSockets() = default;
+  ListeningSockets(const ListeningSockets&) = delete;
+  ListeningSockets& operator=(const ListeningSockets&) = delete;
+  /// Closes them all.
+  ~ListeningSockets();
+
+  /// Takes an open socket over, for open_for() to find.
+  void inherit(Open socket) { open_.push_back(std::move(socket)); }
+
+  /// One socket for each address of the configuration: those that are there, and new ones. The error is a
+  /// line for each address that can't be bound, and then nothing is left behind.
+  [[nodiscard]] std::expected<std::vector<ListeningSocket>, std::string> open_for(const Config& config);
+  /// What a configuration that is adopted changes in sockets which were there before.
+  void apply_deferral(const Config& config, const std::vector<ListeningSocket>& sockets);
+  /// The others are to be closed soon: what is in their queues may still be taken, and nothing new comes.
+  void stop_handshakes_of_all_but(const std::vector<ListeningSocket>& kept);
+  /// Closes those that `kept` does not have. No accept may be pending on them.
+  void close_all_but(const std::vector<ListeningSocket>& kept);
+
+  [[nodiscard]] const std::vector<Open>& all() const { return open_; }
+
+ private:
+  std::vector<Open> open_;
+  std::vector<std::uint16_t> shared_ports_;  // among our own sockets, until the old ones are closed
+};
+
+}  // namespace portshare

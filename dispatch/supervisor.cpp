@@ -1,0 +1,126 @@
+#include "dispatch/supervisor.h"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <string_view>
+#include <utility>
+
+#include "dispatch/config_difference.h"
+#include "dispatch/config_reader.h"
+#include "dispatch/error_log.h"
+#include "platform/memory.h"
+
+namespace portshare {
+
+namespace {
+
+std::vector<std::string> lines_of(std::string_view text) {
+  std::vector<std::string> lines;
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find('\n'), text.size());
+    lines.emplace_back(text.substr(0, end));
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return lines;
+}
+
+/// A large file leaves as much memory behind as its rules take, once the routes are made.
+std::shared_ptr<const Config> without_rules(Config config) {
+  config.rule_digests = digests_of_rules(config);
+  config.rules = {};
+  return_unused_memory();
+  return std::make_shared<const Config>(std::move(config));
+}
+
+ReloadReport failed_reload(std::vector<std::string> faults) {
+  for (const std::string& fault : faults) spdlog::error("reload: {}", fault);
+  spdlog::error("reload: nothing has changed");
+  return {.succeeded = false, .changes = {}, .faults = std::move(faults)};
+}
+
+}  // namespace
+
+Supervisor::Supervisor(std::unique_ptr<Backend> engine)
+    : loop_(std::move(engine)),
+      drain_timer_([](void* self) { static_cast<Supervisor*>(self)->time_is_over(); }, this) {}
+
+Supervisor::~Supervisor() {
+  signals_.reset();
+  dispatcher_.reset();
+  loop_.cancel(drain_timer_);
+}
+
+std::expected<void, std::string> Supervisor::start(Config config) {
+  auto started = Dispatcher::start(without_rules(std::move(config)), loop_);
+  if (!started) return std::unexpected(std::move(started.error()));
+  dispatcher_ = std::move(*started);
+  signals_.emplace([this](Signal signal) { loop_.post([this, signal] { signalled(signal); }); });
+  return {};
+}
+
+void Supervisor::run() {
+  loop_.run();
+}
+
+void Supervisor::signalled(Signal signal) {
+  switch (signal) {
+    case Signal::terminate:
+      if (!dispatcher_->is_draining()) return drain();
+      if (terminated_) return;
+      spdlog::warn("shutting down: told again; ending all connections now");
+      return end_all();
+    case Signal::reload:
+      return reload([](const ReloadReport&) {});
+    case Signal::upgrade:
+      spdlog::warn("SIGUSR2: upgrade is not supported yet; this program goes on");
+      return;
+  }
+}
+
+void Supervisor::drain() {
+  if (dispatcher_->is_draining()) return;
+  const std::chrono::milliseconds patience = dispatcher_->snapshot()->config->server.shutdown_timeout;
+  spdlog::info("shutting down: no new connections; those that run have {} ms", patience.count());
+  dispatcher_->drain([this] { loop_.stop(); });
+  loop_.arm(drain_timer_, patience);
+}
+
+void Supervisor::time_is_over() {
+  if (terminated_) return;
+  spdlog::warn("shutting down: the time is over; ending all connections now");
+  end_all();
+}
+
+void Supervisor::end_all() {
+  terminated_ = true;
+  dispatcher_->terminate();
+}
+
+void Supervisor::reload(std::function<void(const ReloadReport&)> done) {
+  const auto before = dispatcher_->snapshot()->config;
+  ConfigResult result = read_config_file(before->file);
+  std::vector<std::string> faults;
+  for (const Diagnostic& diagnostic : result.diagnostics) {
+    if (result.config) {
+      spdlog::warn("reload: {}", diagnostic.to_string());
+    } else {
+      faults.push_back(diagnostic.to_string());
+    }
+  }
+  if (!result.config) return done(failed_reload(std::move(faults)));
+
+  const auto after = without_rules(std::move(*result.config));
+  dispatcher_->reload(after, [before, after, done = std::move(done)](const Dispatcher::Outcome& outcome) {
+    if (!outcome) return done(failed_reload(lines_of(outcome.error())));
+    set_log_level(after->server.log.level);
+    const ReloadReport report{.succeeded = true, .changes = differences(*before, *after), .faults = {}};
+    spdlog::info("reload: {} is in force{}", after->file,
+                 report.changes.empty() ? ", and nothing is different" : "");
+    for (const std::string& change : report.changes) spdlog::info("reload: {}", change);
+    done(report);
+  });
+}
+
+}  // namespace portshare

@@ -1,0 +1,62 @@
+// The control thread of a running program.
+#pragma once
+
+#include <expected>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/timer_wheel.h"
+#include "dispatch/config.h"
+#include "dispatch/dispatcher.h"
+#include "platform/loop.h"
+#include "platform/signals.h"
+
+namespace portshare {
+
+/// What came of a reload.
+struct ReloadReport {
+  bool succeeded = false;
+  std::vector<std::string> changes;  ///< what is different now, a sentence each
+  std::vector<std::string> faults;   ///< why nothing is, each with its place in the file where it has one
+};
+
+/// Starts the dispatcher, and does what the operator asks for by signals: SIGTERM drains, a second one ends
+/// all at once, SIGHUP reloads. Everything here belongs to the thread that calls run(), whose loop is also
+/// for whoever else has something to do beside the workers.
+class Supervisor {
+ public:
+  /// `engine` drives the loop here, not the workers'. Signals must be blocked already.
+  explicit Supervisor(std::unique_ptr<Backend> engine);
+  Supervisor(const Supervisor&) = delete;
+  Supervisor& operator=(const Supervisor&) = delete;
+  ~Supervisor();
+
+  /// When this returns, connections are being accepted. The error: see Dispatcher::start.
+  std::expected<void, std::string> start(Config config);
+  /// Serves until the program has been told to end and the last connection has ended.
+  void run();
+
+  /// Reads the file of the present configuration again. `done` is called with what came of it.
+  void reload(std::function<void(const ReloadReport&)> done);
+  /// Stops accepting; ends after the last connection, or when the configuration's time is over.
+  void drain();
+
+  [[nodiscard]] Dispatcher& dispatcher() { return *dispatcher_; }
+  [[nodiscard]] Loop& loop() { return loop_; }
+
+ private:
+  void signalled(Signal signal);
+  void time_is_over();
+  void end_all();
+
+  Loop loop_;
+  std::unique_ptr<Dispatcher> dispatcher_;
+  std::optional<SignalThread> signals_;
+  Timer drain_timer_;
+  bool terminated_ = false;
+};
+
+}  // namespace portshare

@@ -1,0 +1,67 @@
+// A snapshot as one worker serves it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "dispatch/server_pool.h"
+#include "dispatch/snapshot.h"
+
+namespace portshare {
+
+/// Belongs to its worker's thread, as do the counts of whoever uses it: a snapshot goes when a newer one has
+/// taken its place and its last connection has ended.
+class WorkerSnapshot {
+ public:
+  /// `logs_access`: somebody takes records, if the configuration wants any.
+  WorkerSnapshot(std::shared_ptr<const Snapshot> snapshot, std::uint32_t worker, bool logs_access);
+  WorkerSnapshot(const WorkerSnapshot&) = delete;
+  WorkerSnapshot& operator=(const WorkerSnapshot&) = delete;
+
+  [[nodiscard]] std::uint32_t number() const { return snapshot_->number; }
+  [[nodiscard]] const Config& config() const { return config_; }
+  [[nodiscard]] const ServerPool& servers() const { return servers_; }
+  [[nodiscard]] const std::vector<ListeningSocket>& sockets() const { return snapshot_->sockets; }
+  [[nodiscard]] std::uint32_t next_server(std::uint32_t backend) { return round_robin_.next(backend); }
+  [[nodiscard]] bool logs_access() const { return logs_access_; }
+  /// Whether a listener's connections have to be asked for their addresses, which are system calls.
+  [[nodiscard]] bool needs_source(std::uint32_t listener) const { return needs_[listener].source; }
+  [[nodiscard]] bool needs_destination(std::uint32_t listener) const { return needs_[listener].destination; }
+  /// Null: the listener has no limits.
+  [[nodiscard]] ListenerAdmission* admission(std::uint32_t listener) const {
+    return snapshot_->admission ? snapshot_->admission->of(listener) : nullptr;
+  }
+
+  /// The listener here that has the name of one there; none if there is no such any more.
+  [[nodiscard]] std::optional<std::uint32_t> same_listener(const WorkerSnapshot& there,
+                                                           std::uint32_t listener) const;
+  struct Place {
+    std::uint32_t backend;
+    std::uint32_t server;
+  };
+  /// The same server of the backend of the same name.
+  [[nodiscard]] std::optional<Place> same_server(const WorkerSnapshot& there, const Place& place) const;
+
+  void pin() { ++users_; }
+  void unpin() { --users_; }
+  [[nodiscard]] bool is_used() const { return users_ > 0; }
+
+ private:
+  struct AddressNeeds {
+    bool source;
+    bool destination;
+  };
+
+  std::shared_ptr<const Snapshot> snapshot_;
+  const Config& config_;
+  const ServerPool& servers_;
+  RoundRobin round_robin_;
+  bool logs_access_;
+  std::vector<AddressNeeds> needs_;  // by listener
+  std::size_t users_ = 0;
+};
+
+}  // namespace portshare
