@@ -80,6 +80,7 @@ void Session::exchange_done() {
   log();
   is_record_open_ = goes_on && carried_over > 0;
   bytes_in_ = carried_over;
+  counted_ahead_ = carried_over;
   bytes_out_ = 0;
   started_at_ = loop().now();
   first_flight_time_ = connect_time_ = microseconds{-1};
@@ -128,6 +129,7 @@ void Session::next_request() {
   follow_reload();
   exchange_->head_is_partial = false;
   first_flight_time_ = loop().now() - started_at_;
+  worker_.metrics().counters.first_flight.record(first_flight_time_);
   const HttpHead& head = exchange_->requests.head();
   RouteQuery query;
   query.destination = destination_;
@@ -137,7 +139,7 @@ void Session::next_request() {
     query.name = head.host.view();
     query.name_source = NameSource::host;
   }
-  if (snapshot_->logs_access()) remember_names(query);
+  remember_names(query);
   const auto backend = find_backend(query);
   if (!backend) return;
   // What a server says before it is asked is no answer to this request. Often it is a 408 before a close.
@@ -160,6 +162,7 @@ void Session::switch_server() {
   const bool is_at_end = downstream_.source_has_ended() && server_receive_.succeeded();
   const CloseMode mode = is_at_end ? CloseMode::after_end : CloseMode::orderly;
   downstream_.reset(loop());
+  count_server_left();
   loop().close(server_receive_, std::exchange(server_, Socket::none), mode);
 }
 

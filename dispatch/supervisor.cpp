@@ -48,6 +48,8 @@ Supervisor::Supervisor(std::unique_ptr<Backend> engine)
 
 Supervisor::~Supervisor() {
   signals_.reset();
+  close_control([] {});
+  while (control_) loop_.run_once();
   dispatcher_.reset();
   loop_.cancel(drain_timer_);
 }
@@ -56,6 +58,8 @@ std::expected<void, std::string> Supervisor::start(Config config) {
   auto started = Dispatcher::start(without_rules(std::move(config)), loop_);
   if (!started) return std::unexpected(std::move(started.error()));
   dispatcher_ = std::move(*started);
+  control_ = std::make_unique<Control>(loop_, program_);
+  if (auto opened = control_->adopt(dispatcher_->snapshot()->config->server); !opened) return opened;
   signals_.emplace([this](Signal signal) { loop_.post([this, signal] { signalled(signal); }); });
   return {};
 }
@@ -83,8 +87,19 @@ void Supervisor::drain() {
   if (dispatcher_->is_draining()) return;
   const std::chrono::milliseconds patience = dispatcher_->snapshot()->config->server.shutdown_timeout;
   spdlog::info("shutting down: no new connections; those that run have {} ms", patience.count());
-  dispatcher_->drain([this] { loop_.stop(); });
+  dispatcher_->drain([this] { close_control([this] { loop_.stop(); }); });
   loop_.arm(drain_timer_, patience);
+}
+
+void Supervisor::close_control(std::function<void()> closed) {
+  if (!control_) return closed();
+  control_->stop([this, closed = std::move(closed)] {
+    // In a turn of its own: it is the one that calls.
+    loop_.post([this, closed] {
+      control_.reset();
+      closed();
+    });
+  });
 }
 
 void Supervisor::time_is_over() {
@@ -98,7 +113,11 @@ void Supervisor::end_all() {
   dispatcher_->terminate();
 }
 
-void Supervisor::reload(std::function<void(const ReloadReport&)> done) {
+void Supervisor::reload(std::function<void(const ReloadReport&)> asked) {
+  const auto done = [this, asked = std::move(asked)](const ReloadReport& report) {
+    program_.note(report);
+    asked(report);
+  };
   const auto before = dispatcher_->snapshot()->config;
   ConfigResult result = read_config_file(before->file);
   std::vector<std::string> faults;
@@ -112,8 +131,16 @@ void Supervisor::reload(std::function<void(const ReloadReport&)> done) {
   if (!result.config) return done(failed_reload(std::move(faults)));
 
   const auto after = without_rules(std::move(*result.config));
-  dispatcher_->reload(after, [before, after, done = std::move(done)](const Dispatcher::Outcome& outcome) {
-    if (!outcome) return done(failed_reload(lines_of(outcome.error())));
+  if (dispatcher_->is_draining()) return done(failed_reload({"the program is shutting down"}));
+  if (const auto opened = control_->adopt(after->server); !opened) {
+    return done(failed_reload({opened.error()}));
+  }
+  dispatcher_->reload(after, [this, before, after, done](const Dispatcher::Outcome& outcome) {
+    if (!outcome) {
+      // What it had before was its own a moment ago.
+      if (const auto back = control_->adopt(before->server); !back) spdlog::error("reload: {}", back.error());
+      return done(failed_reload(lines_of(outcome.error())));
+    }
     set_log_level(after->server.log.level);
     const ReloadReport report{.succeeded = true, .changes = differences(*before, *after), .faults = {}};
     spdlog::info("reload: {} is in force{}", after->file,

@@ -10,18 +10,14 @@
 
 #include "core/timer_wheel.h"
 #include "dispatch/config.h"
+#include "dispatch/control/control.h"
+#include "dispatch/control/running_program.h"
 #include "dispatch/dispatcher.h"
+#include "dispatch/reload_report.h"
 #include "platform/loop.h"
 #include "platform/signals.h"
 
 namespace portshare {
-
-/// What came of a reload.
-struct ReloadReport {
-  bool succeeded = false;
-  std::vector<std::string> changes;  ///< what is different now, a sentence each
-  std::vector<std::string> faults;   ///< why nothing is, each with its place in the file where it has one
-};
 
 /// Starts the dispatcher, and does what the operator asks for by signals: SIGTERM drains, a second one ends
 /// all at once, SIGHUP reloads. Everything here belongs to the thread that calls run(), whose loop is also
@@ -45,15 +41,19 @@ class Supervisor {
   void drain();
 
   [[nodiscard]] Dispatcher& dispatcher() { return *dispatcher_; }
+  [[nodiscard]] const Dispatcher& dispatcher() const { return *dispatcher_; }
   [[nodiscard]] Loop& loop() { return loop_; }
 
  private:
   void signalled(Signal signal);
   void time_is_over();
   void end_all();
+  void close_control(std::function<void()> closed);
 
   Loop loop_;
   std::unique_ptr<Dispatcher> dispatcher_;
+  RunningProgram program_{*this};
+  std::unique_ptr<Control> control_;  // null: it is closed
   std::optional<SignalThread> signals_;
   Timer drain_timer_;
   bool terminated_ = false;

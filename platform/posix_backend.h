@@ -16,6 +16,7 @@ class PosixBackend : public Backend {
   [[nodiscard]] std::optional<IpEndpoint> peer_endpoint(Socket socket) final;
   [[nodiscard]] std::chrono::microseconds now() final;
   void release_pipe(Pipe pipe, bool is_empty) final { pipes_.release(pipe, is_empty); }
+  [[nodiscard]] std::size_t pipes_in_use() const final { return pipes_.in_use(); }
 
  protected:
   /// Opens the descriptor behind wake(); an errno, 0 if that worked.

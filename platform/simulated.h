@@ -38,6 +38,7 @@ class SimulatedBackend final : public Backend {
   [[nodiscard]] std::chrono::microseconds now() override { return network_.now(); }
   [[nodiscard]] std::string_view name() const override { return "simulated"; }
   void release_pipe(Pipe pipe, bool is_empty) override;
+  [[nodiscard]] std::size_t pipes_in_use() const override { return pipes_.size(); }
   /// How many receives have brought a pipe.
   [[nodiscard]] std::size_t pipes_brought() const {
     return static_cast<std::size_t>(std::to_underlying(last_pipe_)) + 1;

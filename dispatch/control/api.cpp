@@ -54,7 +54,7 @@ constexpr std::string_view server_path_middle = "/servers/";
 
 }  // namespace
 
-Api::Api(Program& program, Access access, FirstEvents first_events)
+Api::Api(ControlledProgram& program, Access access, FirstEvents first_events)
     : program_(program), access_(access), first_events_(std::move(first_events)) {}
 
 const std::vector<Api::Endpoint>& Api::endpoints() {
@@ -157,7 +157,7 @@ void Api::backends(const HttpRequest& /*request*/, HttpReply reply) const {
 }
 
 void Api::reload(const HttpRequest& /*request*/, HttpReply reply) const {
-  program_.reload([reply](const ReloadResult& result) {
+  program_.reload([reply](const ReloadReport& result) {
     reply.send(json_response(reload_document(result), result.succeeded ? 200 : 422));
   });
 }

@@ -5,9 +5,9 @@
 #include <string>
 #include <vector>
 
+#include "dispatch/control/controlled_program.h"
 #include "dispatch/control/http_message.h"
 #include "dispatch/control/http_server.h"
-#include "dispatch/control/program.h"
 
 namespace portshare {
 
@@ -20,7 +20,7 @@ class Api {
  public:
   enum class Access : std::uint8_t { monitor, admin };
 
-  Api(Program& program, Access access, FirstEvents first_events);
+  Api(ControlledProgram& program, Access access, FirstEvents first_events);
 
   void handle(const HttpRequest& request, HttpReply reply) const;
 
@@ -49,7 +49,7 @@ class Api {
   void set_log_level(const HttpRequest& request, HttpReply reply) const;
   void set_server(const HttpRequest& request, HttpReply reply) const;
 
-  Program& program_;
+  ControlledProgram& program_;
   Access access_;
   FirstEvents first_events_;
 };

@@ -26,7 +26,7 @@ bool is_loopback(const SocketAddress& address) {
 
 }  // namespace
 
-Control::Control(Loop& loop, Program& program)
+Control::Control(Loop& loop, ControlledProgram& program)
     : loop_(loop),
       program_(program),
       tick_timer_([](void* control) { static_cast<Control*>(control)->tick(); }, this) {}
@@ -34,10 +34,6 @@ Control::Control(Loop& loop, Program& program)
 Control::~Control() {
   assert(!admin_ && !monitor_ && retired_.empty() && !report_pending_);
   loop_.cancel(tick_timer_);
-}
-
-std::expected<void, std::string> Control::start(const ServerConfig& config) {
-  return adopt(config);
 }
 
 std::expected<void, std::string> Control::adopt(const ServerConfig& config) {
@@ -61,8 +57,7 @@ std::expected<void, std::string> Control::adopt(const ServerConfig& config) {
 
 Control::DoorResult Control::open_admin(const AdminConfig& config) {
   if (!config.address) return nullptr;
-  const auto listener =
-      open_control_socket(*config.address, SocketAccess::owner_only);
+  const auto listener = open_control_socket(*config.address, SocketAccess::owner_only);
   if (listener) {
     spdlog::info("admin socket: {}", config.address->to_string());
     return make_door(*config.address, *listener, HostPolicy::any, true);

@@ -12,8 +12,8 @@
 #include "core/socket_address.h"
 #include "core/timer_wheel.h"
 #include "dispatch/config.h"
+#include "dispatch/control/controlled_program.h"
 #include "dispatch/control/http_server.h"
-#include "dispatch/control/program.h"
 #include "dispatch/control/rates.h"
 #include "platform/loop.h"
 
@@ -26,16 +26,15 @@ class Control {
   static constexpr std::chrono::seconds sample_interval{1};
   static constexpr std::size_t longest_history = 300;  ///< samples
 
-  Control(Loop& loop, Program& program);
+  Control(Loop& loop, ControlledProgram& program);
   Control(const Control&) = delete;
   Control& operator=(const Control&) = delete;
   /// Stopped, or never started.
   ~Control();
 
   /// Opens what the configuration asks for. An address that cannot be had is an error, a sentence, unless it
-  /// is the admin socket's default: then the log says so and the program goes on without.
-  std::expected<void, std::string> start(const ServerConfig& config);
-  /// After a reload: closes, opens and moves what has changed. An error leaves the old ones as they are.
+  /// is the admin socket's default: then the log says so and the program goes on without. Called again after
+  /// a reload, it closes, opens and leaves open what the change asks for; an error leaves all as it was.
   std::expected<void, std::string> adopt(const ServerConfig& config);
   /// Closes everything; answers that are under way go out. `stopped` may be called before this returns.
   void stop(std::function<void()> stopped);
@@ -67,7 +66,7 @@ class Control {
   void sample(const ProgramReport& report);
 
   Loop& loop_;
-  Program& program_;
+  ControlledProgram& program_;
   std::unique_ptr<Door> admin_;
   std::unique_ptr<Door> monitor_;
   std::vector<std::unique_ptr<Door>> retired_;

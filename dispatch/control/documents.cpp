@@ -332,7 +332,7 @@ std::string connections_document(const ConnectionList& list) {
   return document({{"matching", list.matching}, {"connections", connections}});
 }
 
-std::string reload_document(const ReloadResult& result) {
+std::string reload_document(const ReloadReport& result) {
   return document({{"reloaded", result.succeeded}, {"changes", result.changes}, {"faults", result.faults}});
 }
 

@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "dispatch/control/connection_list.h"
+#include "dispatch/control/controlled_program.h"
 #include "dispatch/control/metric_ids.h"
-#include "dispatch/control/program.h"
 #include "dispatch/control/program_report.h"
 #include "dispatch/control/rates.h"
 
@@ -19,7 +19,7 @@ namespace portshare {
 [[nodiscard]] std::string routes_document(const ProgramReport& report);
 [[nodiscard]] std::string backends_document(const ProgramReport& report, const MetricRegistry& names);
 [[nodiscard]] std::string connections_document(const ConnectionList& list);
-[[nodiscard]] std::string reload_document(const ReloadResult& result);
+[[nodiscard]] std::string reload_document(const ReloadReport& result);
 
 /// For the dashboard and `top`, without newlines: everything that changes from second to second.
 [[nodiscard]] std::string sample_document(const SampleDetails& details, const ProgramReport& report,

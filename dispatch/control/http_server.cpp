@@ -14,6 +14,8 @@ namespace {
 
 // Before accepting is tried again after a shortage of descriptors, say.
 constexpr std::chrono::milliseconds retry_accept_after{500};
+// How long answers that are under way may take when the server stops.
+constexpr std::chrono::milliseconds stop_timeout{2'000};
 
 }  // namespace
 
@@ -35,11 +37,11 @@ HttpServer::HttpServer(Loop& loop, Socket listener, HttpServerOptions options, H
       options_(options),
       handler_(std::move(handler)),
       accept_([](Op&, void* server) { static_cast<HttpServer*>(server)->accepted(); }, this),
-      retry_timer_([](void* server) { static_cast<HttpServer*>(server)->accept_next(); }, this) {}
+      timer_([](void* server) { static_cast<HttpServer*>(server)->timer_fired(); }, this) {}
 
 HttpServer::~HttpServer() {
   assert(connections_.empty() && accept_.is_idle());
-  loop_.cancel(retry_timer_);
+  loop_.cancel(timer_);
 }
 
 void HttpServer::start() {
@@ -69,7 +71,7 @@ void HttpServer::accepted() {
     if (!std::exchange(accept_failed_, true)) {
       spdlog::warn("admin and monitor: cannot accept: {}; trying again", to_string(accept_.status));
     }
-    loop_.arm(retry_timer_, retry_accept_after);
+    loop_.arm(timer_, retry_accept_after);
     return;
   }
   if (stopping_) return check_stopped();
@@ -105,10 +107,16 @@ void HttpServer::stop(std::function<void()> stopped) {
   assert(!stopping_);
   stopping_ = true;
   stopped_ = std::move(stopped);
-  loop_.cancel(retry_timer_);
+  loop_.cancel(timer_);
   loop_.cancel(accept_);
   for (const auto& connection : connections_) connection->stop();
+  loop_.arm(timer_, stop_timeout);
   check_stopped();
+}
+
+void HttpServer::timer_fired() {
+  if (!stopping_) return accept_next();
+  for (const auto& connection : connections_) connection->terminate();
 }
 
 void HttpServer::check_stopped() {

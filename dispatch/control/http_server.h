@@ -63,8 +63,9 @@ class HttpServer {
   ~HttpServer();
 
   void start();
-  /// Accepts no more and closes what waits; answers that are on their way may go out in full. `stopped` is
-  /// called when the last connection has gone, maybe before this returns; the server may be destroyed then.
+  /// Accepts no more and closes what waits; answers that are on their way get a moment to go out. `stopped`
+  /// is called when the last connection has gone, maybe before this returns; the server may be destroyed
+  /// then.
   void stop(std::function<void()> stopped);
 
   /// Sends an event to all streams. One whose client has not read the last one yet misses it. `event` is
@@ -93,6 +94,7 @@ class HttpServer {
   void accept_next();
   void accepted();
   void make_room();
+  void timer_fired();
   void check_stopped();
 
   Loop& loop_;
@@ -100,7 +102,7 @@ class HttpServer {
   HttpServerOptions options_;
   Handler handler_;
   Op accept_;
-  Timer retry_timer_;
+  Timer timer_;                                               // to accept again, or of the end
   std::vector<std::unique_ptr<HttpConnection>> connections_;  // the oldest first
   std::uint64_t last_request_ = 0;
   bool accept_failed_ = false;  // and that was said

@@ -6,31 +6,25 @@
 #include <functional>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "dispatch/config.h"
 #include "dispatch/control/connection_list.h"
 #include "dispatch/control/metric_ids.h"
 #include "dispatch/control/program_report.h"
+#include "dispatch/reload_report.h"
 
 namespace portshare {
-
-struct ReloadResult {
-  bool succeeded = false;
-  std::vector<std::string> changes;  ///< "listener 'web': added", a sentence each; none: nothing has changed
-  std::vector<std::string> faults;   ///< as `check` prints them; warnings too
-};
 
 /// What an operator has decided about a server.
 enum class ServerWish : std::uint8_t { enabled, disabled, drain };
 
 /// On the control thread. Answers may come later, on the same thread, and come exactly once.
-class Program {
+class ControlledProgram {
  public:
-  Program() = default;
-  Program(const Program&) = delete;
-  Program& operator=(const Program&) = delete;
-  virtual ~Program() = default;
+  ControlledProgram() = default;
+  ControlledProgram(const ControlledProgram&) = delete;
+  ControlledProgram& operator=(const ControlledProgram&) = delete;
+  virtual ~ControlledProgram() = default;
 
   virtual void report(std::function<void(ProgramReport)> done) = 0;
   [[nodiscard]] virtual const MetricRegistry& metric_names() const = 0;
@@ -40,7 +34,7 @@ class Program {
   virtual void end_connections(ConnectionFilter filter, std::function<void(std::size_t)> done) = 0;
 
   /// Reads the configuration again.
-  virtual void reload(std::function<void(ReloadResult)> done) = 0;
+  virtual void reload(std::function<void(ReloadReport)> done) = 0;
   /// Stops accepting; the program ends after the last connection. Doing it again changes nothing.
   virtual void drain() = 0;
   /// Hands everything to a new process. `binary`: empty for the program's own file. Answers with a sentence
