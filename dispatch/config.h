@@ -120,7 +120,6 @@ struct HealthConfig {
   std::uint32_t fall = 3;                     ///< and that take it out
   // Only for `http`.
   std::string path = "/";
-  std::string host;  ///< the Host field; empty: the server, as the file writes it
   std::uint32_t lowest_status = 200;
   std::uint32_t highest_status = 299;
 

@@ -38,6 +38,7 @@ std::expected<std::unique_ptr<Dispatcher>, std::string> Dispatcher::start(
   std::unique_ptr<Dispatcher> dispatcher(new Dispatcher(control));
   dispatcher->descriptor_limit_ = raise_descriptor_limit();
   if (auto chosen = dispatcher->choose_engine(*config); !chosen) return std::unexpected(chosen.error());
+  dispatcher->registry_.emplace(config->server.workers != 0 ? config->server.workers : usable_cpu_count());
   Snapshot snapshot;
   if (auto prepared = dispatcher->prepare(snapshot, std::move(config)); !prepared) {
     return std::unexpected(prepared.error());
@@ -55,7 +56,7 @@ Dispatcher::~Dispatcher() {
 
 /// Everything that a configuration needs, without touching what runs.
 Dispatcher::Outcome Dispatcher::prepare(Snapshot& snapshot, std::shared_ptr<const Config> config) {
-  auto servers = ServerPool::resolve(*config, resolve_host);
+  auto servers = ServerPool::resolve(*config, resolve_host, *registry_);
   if (!servers) return std::unexpected(std::move(servers.error()));
   auto file = open_access_log(config->server.log);
   if (!file) return std::unexpected(std::move(file.error()));

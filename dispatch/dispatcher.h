@@ -70,6 +70,9 @@ class Dispatcher {
   /// Ends all connections. After drain().
   void terminate();
 
+  /// The states of the servers: what the operator and the checks say about them.
+  [[nodiscard]] ServerRegistry& registry() { return *registry_; }
+
   [[nodiscard]] Engine engine() const { return engine_; }
   [[nodiscard]] std::size_t worker_count() const { return threads_.size(); }
   [[nodiscard]] Loop& control() { return control_; }
@@ -106,6 +109,7 @@ class Dispatcher {
       std::make_shared<const bool>(true);  // what is posted to `control_` asks for it
   SipKey admission_key_;
   MetricRegistry metric_names_;
+  std::optional<ServerRegistry> registry_;  // outlives the workers
   Engine engine_ = Engine::epoll;
   std::size_t descriptor_limit_ = 0;
   ListeningSockets sockets_;

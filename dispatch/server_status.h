@@ -32,8 +32,8 @@ struct ServerStatus {
   bool is_backup = false;
 
   State state = State::up;
-  std::string reason;                      ///< why, where there is more to say: "refused (3 checks failed)"
-  std::chrono::milliseconds state_age{0};  ///< how long it has been in this state
+  std::string reason;  ///< why, where there is more to say: "refused (3 checks failed)"
+  std::optional<std::chrono::milliseconds> state_age;  ///< how long it has been in this state; none: always
 
   // Since the start, of all workers.
   std::uint32_t active_connections = 0;

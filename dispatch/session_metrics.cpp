@@ -97,6 +97,8 @@ std::string_view Session::state_word() const {
     case State::announcing:
     case State::switching:
       return "connecting";
+    case State::waiting:
+      return "waiting";
     case State::relaying:
       return exchange_ && is_response_passed() && is_request_passed() ? "idle" : "relaying";
     case State::answering:

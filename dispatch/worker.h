@@ -93,6 +93,7 @@ class Worker {
   /// Memory for a text of some length, if there is some that another session has given back.
   [[nodiscard]] std::string spare_text();
   void keep_text(std::string text);
+  [[nodiscard]] Pool<ServerQueue::Waiter>& waiters() { return waiters_; }
   [[nodiscard]] bool is_draining() const { return draining_; }
   /// A connect has come back to this program. Says so now and then.
   void report_loop(const BackendConfig& backend, const Server& server);
@@ -127,6 +128,7 @@ class Worker {
   Pool<HttpExchange> exchanges_;
   Pool<Announcement> announcements_;
   Pool<H2Exchange> http2_exchanges_;
+  Pool<ServerQueue::Waiter> waiters_;
   Session* first_session_ = nullptr;
   WorkerMetrics metrics_;
   std::uint64_t last_number_ = 0;

@@ -7,7 +7,7 @@
 #include <optional>
 #include <vector>
 
-#include "dispatch/server_pool.h"
+#include "dispatch/server_choice.h"
 #include "dispatch/snapshot.h"
 
 namespace portshare {
@@ -27,7 +27,7 @@ class WorkerSnapshot {
   /// Under which numbers things are counted.
   [[nodiscard]] const MetricIds& metric_ids() const { return *metric_ids_; }
   [[nodiscard]] const std::vector<ListeningSocket>& sockets() const { return snapshot_->sockets; }
-  [[nodiscard]] std::uint32_t next_server(std::uint32_t backend) { return round_robin_.next(backend); }
+  [[nodiscard]] ServerChoice& choice() { return choice_; }
   [[nodiscard]] bool logs_access() const { return logs_access_; }
   /// Whether a listener's connections have to be asked for their addresses, which are system calls.
   [[nodiscard]] bool needs_source(std::uint32_t listener) const { return needs_[listener].source; }
@@ -61,7 +61,7 @@ class WorkerSnapshot {
   const Config& config_;
   const ServerPool& servers_;
   std::shared_ptr<const MetricIds> metric_ids_;
-  RoundRobin round_robin_;
+  ServerChoice choice_;
   bool logs_access_;
   std::vector<AddressNeeds> needs_;  // by listener
   std::size_t users_ = 0;

@@ -1,13 +1,18 @@
 #include "dispatch/control/running_program.h"
 
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <cstdlib>
+#include <iterator>
 #include <memory>
 #include <utility>
 #include <vector>
 
 #include "dispatch/error_log.h"
+#include "dispatch/server_state.h"
+#include "dispatch/server_status.h"
 #include "dispatch/supervisor.h"
 #include "platform/process_id.h"
 
@@ -15,13 +20,29 @@ namespace portshare {
 
 using std::chrono::system_clock;
 
+namespace {
+
+ServerState::Mode mode_of(ServerWish wish) {
+  switch (wish) {
+    case ServerWish::enabled:
+      return ServerState::Mode::enabled;
+    case ServerWish::disabled:
+      return ServerState::Mode::disabled;
+    case ServerWish::drain:
+      return ServerState::Mode::draining;
+  }
+  std::abort();
+}
+
+}  // namespace
+
 RunningProgram::RunningProgram(Supervisor& supervisor)
     : supervisor_(supervisor), started_(system_clock::now()) {
   reload_.last_success = started_;
 }
 
 ProgramReport RunningProgram::begin_report() const {
-  const Dispatcher& dispatcher = supervisor_.dispatcher();
+  Dispatcher& dispatcher = supervisor_.dispatcher();
   const Snapshot& snapshot = *dispatcher.snapshot();
   ProgramReport report;
   report.time = system_clock::now();
@@ -32,6 +53,7 @@ ProgramReport RunningProgram::begin_report() const {
   report.config = snapshot.config;
   report.ids = snapshot.metric_ids;
   report.reload = reload_;
+  report.backends = status_of(*snapshot.config, *snapshot.servers, supervisor_.dispatcher().control().now());
   report.listeners.resize(snapshot.config->listeners.size());
   for (const ListeningSocket& socket : snapshot.sockets) {
     report.listeners[socket.listener].bound.push_back(socket.address);
@@ -111,8 +133,16 @@ void RunningProgram::set_log_level(LogLevel level) {
 
 std::expected<void, std::string> RunningProgram::set_server(std::string_view backend,
                                                             std::string_view address, ServerWish wish) {
-  (void)wish;
-  return std::unexpected(fmt::format("there is no server '{}' in a backend '{}'", address, backend));
+  const std::shared_ptr<ServerState> server = supervisor_.dispatcher().registry().find(backend, address);
+  if (!server) {
+    return std::unexpected(fmt::format("there is no server '{}' in a backend '{}'", address, backend));
+  }
+  server->set_mode(mode_of(wish), supervisor_.loop().now());
+  spdlog::info("backend '{}': server {} is {} by the operator", backend, address,
+               wish == ServerWish::enabled    ? "enabled"
+               : wish == ServerWish::disabled ? "disabled"
+                                              : "draining");
+  return {};
 }
 
 }  // namespace portshare

@@ -73,7 +73,7 @@ class DispatchWorld {
                 const ServerScripts& scripts, std::size_t max_sessions = SIZE_MAX)
       : config_(std::make_shared<const Config>(std::move(config))),
         pool_(std::make_shared<const ServerPool>(
-            *ServerPool::resolve(*config_, [](const std::string&) { return std::vector<IpAddress>{}; }))),
+            *ServerPool::resolve(*config_, {}, registry_))),
         admission_(std::make_shared<const Admission>(*config_, SipKey{seed, ~seed})),
         world_(seed, faults),
         random_(seed ^ 0xd15) {
@@ -103,7 +103,7 @@ class DispatchWorld {
   void reload(Config config, std::function<void()> adopted) {
     auto after = std::make_shared<const Config>(std::move(config));
     pool_ = std::make_shared<const ServerPool>(
-        *ServerPool::resolve(*after, [](const std::string&) { return std::vector<IpAddress>{}; }));
+        *ServerPool::resolve(*after, {}, registry_));
     admission_ = std::make_shared<const Admission>(*after, SipKey{1, 2}, *config_, *admission_);
     admission_->change_limits(*after);
     config_ = std::move(after);
@@ -179,6 +179,7 @@ class DispatchWorld {
   }
 
   std::shared_ptr<const Config> config_;
+  ServerRegistry registry_{1};
   std::shared_ptr<const ServerPool> pool_;
   std::shared_ptr<const Admission> admission_;
   std::uint32_t reloads_ = 0;
