@@ -59,6 +59,11 @@ std::string document(const Json& json) {
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
+template <typename Duration>
+Json seconds_or_null(const std::optional<Duration>& time) {
+  return time ? Json(seconds(*time)) : Json(nullptr);
+}
+
 Json text_or_null(const std::string& text) {
   return text.empty() ? Json(nullptr) : Json(text);
 }
@@ -80,7 +85,7 @@ Json server_json(const ServerStatus& server) {
             {"configured", server.configured},
             {"state", to_string(server.state)},
             {"reason", text_or_null(server.reason)},
-            {"state_seconds", seconds(server.state_age)},
+            {"state_seconds", seconds_or_null(server.state_age)},
             {"weight", server.weight},
             {"backup", server.is_backup},
             {"active", server.active_connections},
@@ -89,8 +94,7 @@ Json server_json(const ServerStatus& server) {
             {"max_connections", server.max_connections},
             {"checks", server.checks},
             {"failed_checks", server.failed_checks}};
-  json["last_check_seconds_ago"] =
-      server.last_check_age ? Json(seconds(*server.last_check_age)) : Json(nullptr);
+  json["last_check_seconds_ago"] = seconds_or_null(server.last_check_age);
   json["last_check_duration_seconds"] = seconds(server.last_check_duration);
   return json;
 }
