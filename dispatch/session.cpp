@@ -331,6 +331,7 @@ void Session::drain() {
 
 void Session::refuse(Outcome outcome) {
   outcome = refused_as_.value_or(outcome);
+  remember_source(outcome);
   if (http2_ || (first_flight_ && first_flight_->is_http2())) return refuse_http2(outcome);
   const Refusal refusal = refusal_for(protocol_, outcome);
   if (refusal.reset) return terminate(outcome, CloseMode::reset);
@@ -389,8 +390,7 @@ void Session::terminate(Outcome outcome, CloseMode mode) {
   if (state_ != State::answering && state_ != State::lingering) {
     outcome_ = refused_as_.value_or(outcome);
   }
-  // For the list of failures: once its socket is closed, nobody knows where it came from.
-  if (!source_ && kind_of(outcome_) != OutcomeKind::fine) source_ = loop().backend().peer_endpoint(client_);
+  remember_source(outcome_);
   close_mode_ = mode;
   if (server_close_mode_ == CloseMode::orderly) server_close_mode_ = mode;
   state_ = State::terminating;

@@ -206,6 +206,8 @@ class Session {
   /// The present record is over: nobody's are the bytes from now on.
   void count_record();
   void count_failure();
+  /// For the list of failures, while the client is there: where no rule asks for it, it is not known.
+  void remember_source(Outcome outcome);
   void count_relay();
   void count_server_left();
   void count_end();

@@ -47,6 +47,10 @@ void Session::count_failure() {
   failure.name = logged_name();
 }
 
+void Session::remember_source(Outcome outcome) {
+  if (!source_ && kind_of(outcome) != OutcomeKind::fine) source_ = loop().backend().peer_endpoint(client_);
+}
+
 void Session::count_relay() {
   Counters& counters = worker_.metrics().counters;
   if (connect_time_.count() >= 0) counters.connect.record(connect_time_);

@@ -22,7 +22,7 @@ using std::chrono::system_clock;
 
 // Of what a dashboard shows at a glance.
 constexpr std::size_t most_names = 20;
-constexpr std::size_t most_failures = 20;
+constexpr std::size_t most_failures = 32;
 constexpr std::ptrdiff_t most_rows = 50;
 
 std::string rfc3339(system_clock::time_point time) {
