@@ -166,7 +166,7 @@ struct Config {
   std::vector<RouteRule> rules;  ///< for explain; the data path uses `routes`, and may do without these
   std::vector<std::uint64_t> rule_digests;  ///< instead of them, for the next reload: config_difference
   std::size_t route_count = 0;
-  std::vector<RouteSummary> route_summaries;  ///< of the first RouteSummary::most_listed
+  std::vector<RouteSummary> route_summaries = {};  ///< of the first RouteSummary::most_listed
   RouteTable routes;
 };
 

@@ -195,9 +195,11 @@ class Session {
   void release_first_buffer();
   void release_first_bytes();
   [[nodiscard]] std::string_view logged_name() const {
-    return std::string_view(names_).substr(0, name_length_);
+    return names_are_old_ ? std::string_view() : std::string_view(names_).substr(0, name_length_);
   }
-  [[nodiscard]] std::string_view logged_alpn() const { return std::string_view(names_).substr(name_length_); }
+  [[nodiscard]] std::string_view logged_alpn() const {
+    return names_are_old_ ? std::string_view() : std::string_view(names_).substr(name_length_);
+  }
   void log();
   // What it counts for the metrics: session_metrics.cpp.
   /// From now on, and with all of the present record that was not counted yet, bytes are that backend's.
@@ -267,6 +269,8 @@ class Session {
   std::uint64_t bytes_in_ = 0;
   std::uint64_t bytes_out_ = 0;
   std::uint64_t lingering_bytes_ = 0;
+  std::uint64_t earlier_bytes_in_ = 0;  // of the requests before the present one
+  std::uint64_t earlier_bytes_out_ = 0;
 
   std::uint32_t listener_;
   std::uint32_t route_line_ = AccessRecord::none;
@@ -288,6 +292,7 @@ class Session {
   // For logs and lists: the name, and behind it the protocols that were offered.
   std::string names_;
   std::uint32_t name_length_ = 0;
+  bool names_are_old_ = false;  // of the last request, which has its line in the log already
 
   std::chrono::microseconds accepted_at_;
   std::chrono::microseconds started_at_;  // the accept, or the beginning of the present request

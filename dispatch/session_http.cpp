@@ -79,13 +79,14 @@ void Session::exchange_done() {
   bytes_in_ -= carried_over;
   log();
   is_record_open_ = goes_on && carried_over > 0;
+  earlier_bytes_in_ += bytes_in_;
+  earlier_bytes_out_ += bytes_out_;
   bytes_in_ = carried_over;
   counted_ahead_ = carried_over;
   bytes_out_ = 0;
   started_at_ = loop().now();
   first_flight_time_ = connect_time_ = microseconds{-1};
-  names_.clear();
-  name_length_ = 0;
+  names_are_old_ = true;
   route_line_ = AccessRecord::none;
   exchange_->last_backend = std::exchange(backend_, AccessRecord::none);
   exchange_->last_server = std::exchange(server_index_, AccessRecord::none);

@@ -75,11 +75,15 @@ void Session::describe(ConnectionView& view) const {
   const auto now = worker_.loop().now();
   view.number = number;
   view.listener = config.listeners[listener_].name;
-  if (backend_ != AccessRecord::none) view.backend = config.backends[backend_].name;
-  if (backend_ != AccessRecord::none && server_index_ != AccessRecord::none) {
-    view.server = snapshot_->servers().servers(backend_)[server_index_].text;
+  // Between requests those of the last one.
+  const bool is_between = exchange_ && backend_ == AccessRecord::none;
+  const std::uint32_t backend = is_between ? exchange_->last_backend : backend_;
+  const std::uint32_t server = is_between ? exchange_->last_server : server_index_;
+  if (backend != AccessRecord::none) view.backend = config.backends[backend].name;
+  if (backend != AccessRecord::none && server != AccessRecord::none) {
+    view.server = snapshot_->servers().servers(backend)[server].text;
   }
-  view.name = logged_name();
+  view.name = std::string_view(names_).substr(0, name_length_);
   if (knows_protocol_) view.protocol = to_string(protocol_);
   view.state = state_word();
   // Where no rule asks for addresses, nobody has asked for them yet.
@@ -88,8 +92,8 @@ void Session::describe(ConnectionView& view) const {
       destination_ || is_ending() ? destination_ : worker_.loop().backend().local_endpoint(client_);
   view.age = now - accepted_at_;
   view.idle = now - std::max(last_activity_, accepted_at_);
-  view.bytes_in = bytes_in_;
-  view.bytes_out = bytes_out_;
+  view.bytes_in = earlier_bytes_in_ + bytes_in_;
+  view.bytes_out = earlier_bytes_out_ + bytes_out_;
 }
 
 std::string_view Session::state_word() const {

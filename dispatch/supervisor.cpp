@@ -71,7 +71,7 @@ void Supervisor::run() {
 void Supervisor::signalled(Signal signal) {
   switch (signal) {
     case Signal::terminate:
-      if (!dispatcher_->is_draining()) return drain();
+      if (!has_deadline_) return shut_down();
       if (terminated_) return;
       spdlog::warn("shutting down: told again; ending all connections now");
       return end_all();
@@ -85,10 +85,20 @@ void Supervisor::signalled(Signal signal) {
 
 void Supervisor::drain() {
   if (dispatcher_->is_draining()) return;
+  spdlog::info("draining: no new connections; the program ends after the last one");
+  begin_draining();
+}
+
+void Supervisor::shut_down() {
   const std::chrono::milliseconds patience = dispatcher_->snapshot()->config->server.shutdown_timeout;
   spdlog::info("shutting down: no new connections; those that run have {} ms", patience.count());
-  dispatcher_->drain([this] { close_control([this] { loop_.stop(); }); });
+  has_deadline_ = true;
+  if (!dispatcher_->is_draining()) begin_draining();
   loop_.arm(drain_timer_, patience);
+}
+
+void Supervisor::begin_draining() {
+  dispatcher_->drain([this] { close_control([this] { loop_.stop(); }); });
 }
 
 void Supervisor::close_control(std::function<void()> closed) {

@@ -37,8 +37,10 @@ class Supervisor {
 
   /// Reads the file of the present configuration again. `done` is called with what came of it.
   void reload(std::function<void(const ReloadReport&)> done);
-  /// Stops accepting; ends after the last connection, or when the configuration's time is over.
+  /// Stops accepting; ends after the last connection.
   void drain();
+  /// The same, and ends in any case when the configuration's time is over.
+  void shut_down();
 
   [[nodiscard]] Dispatcher& dispatcher() { return *dispatcher_; }
   [[nodiscard]] const Dispatcher& dispatcher() const { return *dispatcher_; }
@@ -48,6 +50,7 @@ class Supervisor {
   void signalled(Signal signal);
   void time_is_over();
   void end_all();
+  void begin_draining();
   void close_control(std::function<void()> closed);
 
   Loop loop_;
@@ -56,6 +59,7 @@ class Supervisor {
   std::unique_ptr<Control> control_;  // null: it is closed
   std::optional<SignalThread> signals_;
   Timer drain_timer_;
+  bool has_deadline_ = false;
   bool terminated_ = false;
 };
 
