@@ -68,6 +68,13 @@ Dispatcher::Outcome Dispatcher::prepare(Snapshot& snapshot, std::shared_ptr<cons
   for (const ListeningSocket& socket : *sockets) {
     listening.push_back({.listener = socket.listener, .address = socket.address});
   }
+  // The addresses that a wildcard stands for change, so it counts as a whole.
+  for (std::uint32_t listener = 0; listener < config->listeners.size(); ++listener) {
+    const ListenerConfig& each = config->listeners[listener];
+    for (const SocketAddress& address : each.bind) {
+      if (each.expands(address)) listening.push_back({.listener = listener, .address = address});
+    }
+  }
   if (auto sound = check_loops(*config, listening, *servers); !sound) {
     sockets_.close_all_but(snapshot.sockets);
     return sound;
@@ -223,6 +230,25 @@ void Dispatcher::reload(std::shared_ptr<const Config> config, std::function<void
 void Dispatcher::change(std::function<Outcome(Snapshot&)> change, std::function<void(Outcome)> done) {
   changes_.push_back({.make = std::move(change), .done = std::move(done)});
   if (changes_.size() == 1) make_next_change();
+}
+
+void Dispatcher::follow_addresses(std::function<void(bool is_waiting)> done) {
+  const auto follow = [this](Snapshot& snapshot) -> Outcome {
+    auto sockets = sockets_.open_for(*snapshot.config, ListeningSockets::Unavailable::waits);
+    if (!sockets) return std::unexpected(std::move(sockets.error()));
+    if (*sockets == snapshot.sockets) return std::unexpected(std::string());  // as it was
+    for (const ListeningSocket& socket : snapshot.sockets) {
+      if (std::ranges::find(*sockets, socket) != sockets->end()) continue;
+      spdlog::info("listener '{}' leaves {}: the address has gone",
+                   snapshot.config->listeners[socket.listener].name, socket.address.to_string());
+    }
+    snapshot.sockets = std::move(*sockets);
+    return {};
+  };
+  change(follow, [this, done = std::move(done)](const Outcome& outcome) {
+    if (!outcome && !outcome.error().empty() && !draining_) spdlog::error("{}", outcome.error());
+    done(sockets_.is_waiting());
+  });
 }
 
 void Dispatcher::make_next_change() {

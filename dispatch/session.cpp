@@ -78,8 +78,10 @@ void Session::client_received(Op& op) {
     case State::switching:
       std::abort();  // nothing is received while there is no server
     case State::relaying:
+    case State::moving:
       if (op.count > 0 && !std::exchange(is_record_open_, true)) started_at_ = loop().now();
-      return relayed(upstream_, received_by(upstream_, op));
+      if (state_ == State::relaying) return relayed(upstream_, received_by(upstream_, op));
+      return halted(upstream_, upstream_.halt_received(loop()), RelayDirection::Progress::source_failed);
     case State::answering:
     case State::lingering:
       lingering_bytes_ += op.count;
@@ -100,6 +102,8 @@ void Session::client_sent(Op& op) {
   switch (state_) {
     case State::relaying:
       return relayed(downstream_, downstream_.sent(loop()));
+    case State::moving:
+      return halted(downstream_, downstream_.halt_sent(loop()), RelayDirection::Progress::sink_failed);
     case State::answering:
       return answer_sent(op);
     case State::terminating:
@@ -119,6 +123,9 @@ void Session::client_sent(Op& op) {
 
 void Session::server_received(Op& op) {
   if (state_ == State::relaying) return relayed(downstream_, received_by(downstream_, op));
+  if (state_ == State::moving) {
+    return halted(downstream_, downstream_.halt_received(loop()), RelayDirection::Progress::source_failed);
+  }
   discard(op);
   switch (state_) {
     case State::announcing:
@@ -138,6 +145,7 @@ void Session::server_received(Op& op) {
     case State::first_flight:
     case State::waiting:
     case State::relaying:
+    case State::moving:
       std::abort();
   }
 }
@@ -158,6 +166,8 @@ void Session::server_sent(Op& op) {
       return announced(op);
     case State::relaying:
       return relayed(upstream_, upstream_.sent(loop()));
+    case State::moving:
+      return halted(upstream_, upstream_.halt_sent(loop()), RelayDirection::Progress::sink_failed);
     case State::answering:
     case State::lingering:
       return;
@@ -191,6 +201,7 @@ void Session::timer_fired() {
     case State::answering:
     case State::lingering:
       return terminate(outcome_, CloseMode::orderly);
+    case State::moving:
     case State::terminating:
     case State::closing:
       std::abort();  // the timer was cancelled
@@ -219,6 +230,7 @@ void Session::start_relay() {
     return forward_request();
   }
   resume_both();
+  move_if_movable();
 }
 
 void Session::watch_idleness() {
@@ -385,7 +397,8 @@ void Session::linger() {
 // --- The end ---
 
 void Session::terminate(Outcome outcome, CloseMode mode) {
-  if (is_ending()) return;
+  // One that moves is asked when it is known where it goes on.
+  if (is_ending() || state_ == State::moving) return;
   // A refusal has its outcome already, however the waiting for the client ends.
   if (state_ != State::answering && state_ != State::lingering) {
     outcome_ = refused_as_.value_or(outcome);

@@ -58,6 +58,16 @@ void Session::count_relay() {
   ++counters.backends[metric_backend_].connected;
 }
 
+void Session::count_arrival(std::uint32_t backend) {
+  last_metric_backend_ = connected_metric_backend_ = snapshot_->metric_ids().of_backend(backend);
+  ++worker_.metrics().counters.backends[connected_metric_backend_].connected;
+  if (exchange_) {
+    counted_ahead_ = bytes_in_;
+  } else {
+    metric_backend_ = connected_metric_backend_;
+  }
+}
+
 void Session::count_server_left() {
   if (connected_metric_backend_ == MetricIds::none) return;
   --worker_.metrics().counters.backends[std::exchange(connected_metric_backend_, MetricIds::none)].connected;
@@ -108,6 +118,7 @@ std::string_view Session::state_word() const {
     case State::waiting:
       return "waiting";
     case State::relaying:
+    case State::moving:
       return exchange_ && is_response_passed() && is_request_passed() ? "idle" : "relaying";
     case State::answering:
     case State::lingering:

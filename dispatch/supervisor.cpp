@@ -34,6 +34,15 @@ std::shared_ptr<const Config> without_rules(Config config) {
   return std::make_shared<const Config>(std::move(config));
 }
 
+std::vector<ListenerWatch::Own> listening_sockets(const Snapshot& snapshot) {
+  std::vector<ListenerWatch::Own> own;
+  for (const auto& [listener, socket, address] : snapshot.sockets) {
+    own.push_back(
+        {.listener = snapshot.config->listeners[listener].name, .address = address, .socket = socket});
+  }
+  return own;
+}
+
 ReloadReport failed_reload(std::vector<std::string> faults) {
   for (const std::string& fault : faults) spdlog::error("reload: {}", fault);
   spdlog::error("reload: nothing has changed");
@@ -50,6 +59,8 @@ Supervisor::~Supervisor() {
   signals_.reset();
   close_control([] {});
   while (control_) loop_.run_once();
+  listener_watch_.reset();
+  address_follower_.reset();
   dispatcher_.reset();
   loop_.cancel(drain_timer_);
 }
@@ -58,6 +69,12 @@ std::expected<void, std::string> Supervisor::start(Config config) {
   auto started = Dispatcher::start(without_rules(std::move(config)), loop_);
   if (!started) return std::unexpected(std::move(started.error()));
   dispatcher_ = std::move(*started);
+  address_follower_.emplace(*dispatcher_);
+  listener_watch_.emplace(loop_, [this] {
+    // Who drains has given its ports away.
+    return dispatcher_->is_draining() ? std::vector<ListenerWatch::Own>{}
+                                      : listening_sockets(*dispatcher_->snapshot());
+  });
   control_ = std::make_unique<Control>(loop_, program_);
   if (auto opened = control_->adopt(dispatcher_->snapshot()->config->server); !opened) return opened;
   signals_.emplace([this](Signal signal) { loop_.post([this, signal] { signalled(signal); }); });
@@ -152,6 +169,7 @@ void Supervisor::reload(std::function<void(const ReloadReport&)> asked) {
       return done(failed_reload(lines_of(outcome.error())));
     }
     set_log_level(after->server.log.level);
+    address_follower_->look();
     const ReloadReport report{.succeeded = true, .changes = differences(*before, *after), .faults = {}};
     spdlog::info("reload: {} is in force{}", after->file,
                  report.changes.empty() ? ", and nothing is different" : "");

@@ -9,10 +9,12 @@
 #include <vector>
 
 #include "core/timer_wheel.h"
+#include "dispatch/address_follower.h"
 #include "dispatch/config.h"
 #include "dispatch/control/control.h"
 #include "dispatch/control/running_program.h"
 #include "dispatch/dispatcher.h"
+#include "dispatch/listener_watch.h"
 #include "dispatch/reload_report.h"
 #include "platform/loop.h"
 #include "platform/signals.h"
@@ -44,6 +46,10 @@ class Supervisor {
 
   [[nodiscard]] Dispatcher& dispatcher() { return *dispatcher_; }
   [[nodiscard]] const Dispatcher& dispatcher() const { return *dispatcher_; }
+  /// Others on our ports. After start().
+  [[nodiscard]] const std::vector<SecondListener>& second_listeners() const {
+    return listener_watch_->present();
+  }
   [[nodiscard]] Loop& loop() { return loop_; }
 
  private:
@@ -55,6 +61,8 @@ class Supervisor {
 
   Loop loop_;
   std::unique_ptr<Dispatcher> dispatcher_;
+  std::optional<AddressFollower> address_follower_;
+  std::optional<ListenerWatch> listener_watch_;
   RunningProgram program_{*this};
   std::unique_ptr<Control> control_;  // null: it is closed
   std::optional<SignalThread> signals_;

@@ -65,4 +65,10 @@ void TerminalScreen::write(std::string_view text) const {
   }
 }
 
+std::optional<std::size_t> stdout_columns() {
+  winsize size{};
+  if (::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return std::nullopt;
+  return size.ws_col;
+}
+
 }  // namespace portshare

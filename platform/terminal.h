@@ -37,4 +37,7 @@ class TerminalScreen {
   std::unique_ptr<Modes> before_;
 };
 
+/// How many columns the terminal has that stdout goes to; none if it goes elsewhere.
+[[nodiscard]] std::optional<std::size_t> stdout_columns();
+
 }  // namespace portshare

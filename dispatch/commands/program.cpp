@@ -12,6 +12,7 @@
 #include "dispatch/commands/status.h"
 #include "dispatch/commands/steering.h"
 #include "dispatch/commands/top.h"
+#include "dispatch/commands/who.h"
 
 namespace portshare {
 namespace {
@@ -20,6 +21,7 @@ constexpr std::array commands{
     Command{"run", "run in the foreground", run_command},
     Command{"check", "validate a configuration", check_command},
     Command{"explain", "say which route a connection would take, and why", explain_command},
+    Command{"who", "say who holds a port", who_command},
     Command{"status", "show what the running program serves, and how it is", status_command},
     Command{"top", "show it live", top_command},
     Command{"connections", "list its connections, or end some", connections_command},
@@ -32,7 +34,7 @@ constexpr std::array commands{
 };
 
 /// Commands that this version does not have: they get an honest answer rather than a guess at a misspelling.
-constexpr std::array<std::string_view, 4> later_commands{"who", "probe", "lint", "exec"};
+constexpr std::array<std::string_view, 3> later_commands{"probe", "lint", "exec"};
 
 }  // namespace
 

@@ -70,9 +70,9 @@ std::string troubles_text(const Json& status) {
                    joined(config["faults"], "; "));
   }
   for (const Json& other : status["second_listeners"]) {
-    fmt::format_to(std::back_inserter(text), "! another program listens on {}, beside listener '{}': {}\n",
+    fmt::format_to(std::back_inserter(text), "! another program listens on {}, beside listener '{}': {}; it {}\n",
                    text_or_dash(other["address"]), text_or_dash(other["listener"]),
-                   text_or_dash(other["holder"]));
+                   text_or_dash(other["holder"]), text_or_dash(other["effect"]));
   }
   for (const Json& worker : status["workers"]) {
     if (!worker["accepting"].get<bool>() && !status["draining"].get<bool>()) {

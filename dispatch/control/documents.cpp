@@ -196,7 +196,7 @@ class ReportParts {
     Json json = Json::array();
     for (const SecondListener& other : report_.second_listeners) {
       json.push_back(
-          {{"listener", other.listener}, {"address", other.address}, {"holder", text_or_null(other.holder)}});
+          {{"listener", other.listener}, {"address", other.address}, {"holder", text_or_null(other.holder)}, {"effect", text_or_null(other.effect)}});
     }
     return json;
   }

@@ -14,16 +14,10 @@
 #include "dispatch/config.h"
 #include "dispatch/control/metric_ids.h"
 #include "dispatch/control/worker_metrics.h"
+#include "dispatch/listener_watch.h"
 #include "dispatch/server_status.h"
 
 namespace portshare {
-
-/// Another program that listens on one of our ports, beside us or on an address that hides ours.
-struct SecondListener {
-  std::string listener;  ///< ours
-  std::string address;   ///< theirs
-  std::string holder;    ///< in words: pid, program, user, unit
-};
 
 /// How often the configuration was read again, and how the last time went.
 struct ReloadStatus {

@@ -53,6 +53,7 @@ ProgramReport RunningProgram::begin_report() const {
   report.config = snapshot.config;
   report.ids = snapshot.metric_ids;
   report.reload = reload_;
+  report.second_listeners = supervisor_.second_listeners();
   report.backends = status_of(*snapshot.config, *snapshot.servers, supervisor_.dispatcher().control().now());
   report.listeners.resize(snapshot.config->listeners.size());
   for (const ListeningSocket& socket : snapshot.sockets) {
