@@ -8,6 +8,7 @@
 #include "command_line/command_line.h"
 #include "dispatch/commands/admin_client.h"
 #include "dispatch/commands/text_table.h"
+#include "dispatch/port_owner_text.h"
 
 namespace portshare {
 namespace {

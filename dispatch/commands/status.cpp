@@ -9,6 +9,7 @@
 #include "command_line/command_line.h"
 #include "dispatch/commands/admin_client.h"
 #include "dispatch/commands/text_table.h"
+#include "dispatch/port_owner_text.h"
 
 namespace portshare {
 namespace {
@@ -70,7 +71,8 @@ std::string troubles_text(const Json& status) {
                    joined(config["faults"], "; "));
   }
   for (const Json& other : status["second_listeners"]) {
-    fmt::format_to(std::back_inserter(text), "! another program listens on {}, beside listener '{}': {}; it {}\n",
+    fmt::format_to(std::back_inserter(text),
+                   "! another program listens on {}, beside listener '{}': {}; it {}\n",
                    text_or_dash(other["address"]), text_or_dash(other["listener"]),
                    text_or_dash(other["holder"]), text_or_dash(other["effect"]));
   }

@@ -41,13 +41,6 @@ std::string fitted(std::string_view text, std::size_t width, TextTable::Align al
   return std::string(text.substr(0, end)) + "…";
 }
 
-std::string printable(std::string_view text) {
-  std::string safe(text);
-  std::ranges::replace_if(
-      safe, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }, '?');
-  return safe;
-}
-
 std::string TextTable::to_string() const {
   std::vector<std::size_t> widths;
   for (std::size_t column = 0; column < columns_.size(); ++column) {

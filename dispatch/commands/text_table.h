@@ -48,7 +48,5 @@ class TextTable {
 /// Cut, with "…" at its end, or filled up with spaces.
 [[nodiscard]] std::string fitted(std::string_view text, std::size_t width,
                                  TextTable::Align align = TextTable::Align::left);
-/// What a terminal would obey becomes "?": names come from strangers.
-[[nodiscard]] std::string printable(std::string_view text);
 
 }  // namespace portshare

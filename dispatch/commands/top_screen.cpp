@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "dispatch/commands/text_table.h"
+#include "dispatch/port_owner_text.h"
 
 namespace portshare {
 namespace {

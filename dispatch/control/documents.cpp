@@ -195,8 +195,10 @@ class ReportParts {
   [[nodiscard]] Json second_listeners() const {
     Json json = Json::array();
     for (const SecondListener& other : report_.second_listeners) {
-      json.push_back(
-          {{"listener", other.listener}, {"address", other.address}, {"holder", text_or_null(other.holder)}, {"effect", text_or_null(other.effect)}});
+      json.push_back({{"listener", other.listener},
+                      {"address", other.address},
+                      {"holder", text_or_null(other.holder)},
+                      {"effect", text_or_null(other.effect)}});
     }
     return json;
   }

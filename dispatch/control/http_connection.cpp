@@ -180,9 +180,9 @@ void HttpConnection::timed_out() {
 void HttpConnection::stop() {
   switch (state_) {
     case State::reading:
-    case State::answering:
     case State::streaming:
       return terminate();
+    case State::answering:
     case State::sending:
       closes_after_answer_ = true;
       return;

@@ -30,7 +30,7 @@ class HttpConnection {
   void answer(const HttpResponse& response);
   void begin_stream(std::string first);
   void publish(const std::shared_ptr<const std::string>& event);
-  /// The server stops: what is not being answered ends now, the rest after its answer.
+  /// The server stops: who waits for an answer gets it, all others end now.
   void stop();
   void terminate();
 

@@ -72,8 +72,7 @@ class DispatchWorld {
   DispatchWorld(std::uint64_t seed, const SimulatedFaults& faults, Config config,
                 const ServerScripts& scripts, std::size_t max_sessions = SIZE_MAX)
       : config_(std::make_shared<const Config>(std::move(config))),
-        pool_(std::make_shared<const ServerPool>(
-            *ServerPool::resolve(*config_, {}, registry_))),
+        pool_(std::make_shared<const ServerPool>(*ServerPool::resolve(*config_, {}, registry_))),
         admission_(std::make_shared<const Admission>(*config_, SipKey{seed, ~seed})),
         world_(seed, faults),
         random_(seed ^ 0xd15) {
@@ -100,8 +99,7 @@ class DispatchWorld {
   /// A reload: another configuration for the same listening socket. `adopted` is called when it is in force.
   void reload(Config config, std::function<void()> adopted) {
     auto after = std::make_shared<const Config>(std::move(config));
-    pool_ = std::make_shared<const ServerPool>(
-        *ServerPool::resolve(*after, {}, registry_));
+    pool_ = std::make_shared<const ServerPool>(*ServerPool::resolve(*after, {}, registry_));
     admission_ = std::make_shared<const Admission>(*after, SipKey{1, 2}, *config_, *admission_);
     admission_->change_limits(*after);
     config_ = std::move(after);
@@ -277,6 +275,28 @@ inline Config dispatch_config(std::size_t backend_count, std::size_t servers_per
   return config;
 }
 
+/// What was counted, when all connections have ended, is what the access log says.
+inline void expect_counts_add_up(DispatchWorld& dispatch) {
+  const Counters& counters = dispatch.worker().metrics().counters;
+  std::uint64_t closed = 0;
+  for (const std::uint64_t count : counters.closed_in_total()) closed += count;
+  EXPECT_EQ(counters.accepted_in_total(), closed);
+  EXPECT_EQ(counters.connection.count(), closed);
+  std::uint64_t bytes_in = 0;
+  std::uint64_t bytes_out = 0;
+  for (const BackendCounters& backend : counters.backends) {
+    EXPECT_EQ(backend.connected, 0) << "a connection to a server was not counted out";
+    bytes_in += backend.bytes_in;
+    bytes_out += backend.bytes_out;
+  }
+  for (const LoggedConnection& line : dispatch.logged()) {
+    bytes_in -= line.record.bytes_in;
+    bytes_out -= line.record.bytes_out;
+  }
+  EXPECT_EQ(bytes_in, 0U) << "bytes received, less those in the access log";
+  EXPECT_EQ(bytes_out, 0U) << "bytes sent, less those in the access log";
+}
+
 /// Lets every client come to its end, then stops the program. Nobody is left hanging, and nothing is left.
 inline void run_to_the_end(DispatchWorld& dispatch) {
   constexpr std::chrono::hours longest_run{48};  // of the simulated clock
@@ -287,6 +307,7 @@ inline void run_to_the_end(DispatchWorld& dispatch) {
   EXPECT_TRUE(dispatch.world().is_clean())
       << dispatch.world().network.open_sockets() << " sockets, " << dispatch.world().loop.pending()
       << " ops, " << dispatch.world().loop.buffers().outstanding() << " buffers";
+  expect_counts_add_up(dispatch);
 }
 
 }  // namespace portshare

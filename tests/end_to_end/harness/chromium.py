@@ -1,6 +1,7 @@
 """Chromium without a window, steered through its DevTools protocol over a pipe (--remote-debugging-pipe)."""
 
 import base64
+import fcntl
 import json
 import os
 import select
@@ -12,21 +13,30 @@ CHROMIUM = shutil.which("chromium")
 PATIENCE_S = 60
 
 
+def beyond_ten(descriptors):
+    """The same pipes under numbers that are nobody's place."""
+    moved = [fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 10) for descriptor in descriptors]
+    for descriptor in descriptors:
+        os.close(descriptor)
+    return moved
+
+
 class Page:
     """One page, of one browser."""
 
     def __init__(self, directory):
         # Chromium reads commands from its descriptor 3 and writes answers to 4, each ended by a NUL.
-        its_input, self._input = os.pipe()
-        self._output, its_output = os.pipe()
+        its_input, self._input = beyond_ten(os.pipe())
+        self._output, its_output = beyond_ten(os.pipe())
         self._stderr = open(directory / "chromium.stderr", "wb")
-        # The shell moves the pipes to their places, whatever numbers they have here.
+        # The shell moves the pipes to their places, whatever numbers they have here: bash, since others know
+        # numbers of one digit alone.
         command = " ".join([f"exec 3<&{its_input} 4>&{its_output};", "exec", CHROMIUM, "--headless", "--no-sandbox",
                             "--disable-gpu", "--no-first-run", "--disable-dev-shm-usage", "--disable-sync",
                             "--disable-background-networking", "--disable-component-update", "--no-proxy-server",
                             "--hide-scrollbars", "--remote-debugging-pipe", f"--user-data-dir={directory / 'profile'}",
                             "about:blank"])
-        self._process = subprocess.Popen(["/bin/sh", "-c", command], pass_fds=(its_input, its_output),
+        self._process = subprocess.Popen(["/bin/bash", "-c", command], pass_fds=(its_input, its_output),
                                          stdout=subprocess.DEVNULL, stderr=self._stderr, start_new_session=True)
         os.close(its_input)
         os.close(its_output)
