@@ -236,6 +236,7 @@ class Session {
   void count_relay();
   /// With a server of this backend, from another process, which has counted what was before.
   void count_arrival(std::uint32_t backend);
+  void count_departure();
   void count_server_left();
   void count_end();
   void count_bytes_in(std::uint64_t count);

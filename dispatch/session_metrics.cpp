@@ -68,6 +68,11 @@ void Session::count_arrival(std::uint32_t backend) {
   }
 }
 
+/// The other process goes on behind what has come here.
+void Session::count_departure() {
+  if (metric_backend_ == MetricIds::none) count_for_backend(last_metric_backend_);
+}
+
 void Session::count_server_left() {
   if (connected_metric_backend_ == MetricIds::none) return;
   --worker_.metrics().counters.backends[std::exchange(connected_metric_backend_, MetricIds::none)].connected;

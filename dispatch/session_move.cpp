@@ -85,6 +85,7 @@ MovedSession Session::state_to_move() const {
 void Session::moved(bool is_taken) {
   assert(state_ == State::moving);
   if (!is_taken) return stay();
+  count_departure();
   is_record_open_ = false;  // the line in the log is for whoever sees the end
   state_ = State::relaying;
   terminate(Outcome::ok, CloseMode::handed_over);

@@ -148,6 +148,7 @@ class DispatchWorld {
           std::chrono::minutes{1}));
       ASSERT_TRUE(successor->take_over(state));
     }
+    earlier_counters_.add(before.metrics().counters);
     worker_ = std::move(successor);
   }
   void hand_over_at_some_time() {
@@ -189,6 +190,12 @@ class DispatchWorld {
 
   SimulatedWorld& world() { return world_; }
   Worker& worker() { return *worker_; }
+  /// Of all workers that there have been.
+  [[nodiscard]] Counters counters() {
+    Counters sum = earlier_counters_;
+    sum.add(worker_->metrics().counters);
+    return sum;
+  }
   /// Of the one listener; null if it has no limit.
   ListenerAdmission* admission() { return admission_->of(0); }
   const Config& config() const { return *config_; }
@@ -225,6 +232,7 @@ class DispatchWorld {
   std::shared_ptr<const ServerPool> pool_;
   std::shared_ptr<const Admission> admission_;
   std::uint32_t reloads_ = 0;
+  Counters earlier_counters_;
   std::size_t max_sessions_ = SIZE_MAX;
   std::size_t moves_ = 0;
   SimulatedWorld world_;
@@ -277,7 +285,7 @@ inline Config dispatch_config(std::size_t backend_count, std::size_t servers_per
 
 /// What was counted, when all connections have ended, is what the access log says.
 inline void expect_counts_add_up(DispatchWorld& dispatch) {
-  const Counters& counters = dispatch.worker().metrics().counters;
+  const Counters counters = dispatch.counters();
   std::uint64_t closed = 0;
   for (const std::uint64_t count : counters.closed_in_total()) closed += count;
   EXPECT_EQ(counters.accepted_in_total(), closed);
