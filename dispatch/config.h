@@ -47,6 +47,7 @@ struct ServerConfig {
   LogConfig log;
   AdminConfig admin;
   std::optional<SocketAddress> monitor;  ///< of the dashboard and the metrics
+  std::string user;  ///< to run as once everything is bound; empty: as who started the program
   std::chrono::milliseconds shutdown_timeout{30'000};
 };
 
@@ -58,8 +59,9 @@ enum class ProxyHeaderVersion : std::uint8_t { off, v1, v2 };
 struct ListenerConfig {
   std::string name;
   std::uint32_t line = 0;
-  std::vector<SocketAddress> bind;  ///< "*:80" is two of them
-  std::vector<IpAddress> except;    ///< of its wildcards; see dispatch/wildcard.h
+  std::vector<SocketAddress> bind;          ///< "*:80" is two of them
+  std::vector<std::string> passed_sockets;  ///< their names; "systemd:NAME"
+  std::vector<IpAddress> except;            ///< of its wildcards; see dispatch/wildcard.h
   [[nodiscard]] bool excepts(const IpAddress& address) const {
     return std::ranges::find(except, address) != except.end();
   }
@@ -90,12 +92,14 @@ struct ListenerConfig {
   [[nodiscard]] bool has_limits() const { return max_connections != 0 || source_limits.any(); }
   /// How long the system keeps a client that says nothing from us, which spares a wake-up for each of the
   /// others. Not where somebody waits for the silent ones (`silent`), where they count (limits), where the
-  /// time matters, nor on a unix socket, of which the system gives all.
+  /// time matters, nor on a unix socket, of which the system gives all, nor on one from the service manager,
+  /// which may be a unix socket and has its own say about it.
   static constexpr std::chrono::seconds accept_deferral{1};
   [[nodiscard]] bool defers_accept() const {
     const bool has_time = first_flight_timeout.count() <= 0 || first_flight_timeout >= 3 * accept_deferral;
     const bool is_tcp = std::ranges::all_of(bind, [](const SocketAddress& at) { return at.ip.has_value(); });
-    return reads_first_flight() && !silent_backend && !has_limits() && has_time && is_tcp;
+    return reads_first_flight() && !silent_backend && !has_limits() && has_time && is_tcp &&
+           passed_sockets.empty();
   }
 };
 

@@ -34,15 +34,21 @@ SipKey random_key() {
 Dispatcher::Dispatcher(Loop& control) : control_(control), admission_key_(random_key()) {}
 
 std::expected<std::unique_ptr<Dispatcher>, std::string> Dispatcher::start(
-    std::shared_ptr<const Config> config, Loop& control) {
+    std::shared_ptr<const Config> config, Loop& control, const DispatcherOptions& options) {
   std::unique_ptr<Dispatcher> dispatcher(new Dispatcher(control));
   dispatcher->descriptor_limit_ = raise_descriptor_limit();
-  if (auto chosen = dispatcher->choose_engine(*config); !chosen) return std::unexpected(chosen.error());
   dispatcher->registry_.emplace(config->server.workers != 0 ? config->server.workers : usable_cpu_count());
+  for (const PassedSocket& passed : options.passed_sockets) dispatcher->sockets_.inherit(passed);
   Snapshot snapshot;
   if (auto prepared = dispatcher->prepare(snapshot, std::move(config)); !prepared) {
     return std::unexpected(prepared.error());
   }
+  if (auto ready = options.on_bound ? options.on_bound() : Outcome(); !ready) {
+    return std::unexpected(ready.error());
+  }
+  // Not before: the system may not give io_uring to the user that the program has become.
+  if (auto chosen = dispatcher->choose_engine(*snapshot.config); !chosen)
+    return std::unexpected(chosen.error());
   dispatcher->snapshot_ = std::make_shared<const Snapshot>(std::move(snapshot));
   if (auto started = dispatcher->start_workers(); !started) return std::unexpected(started.error());
   return dispatcher;
@@ -58,7 +64,7 @@ Dispatcher::~Dispatcher() {
 Dispatcher::Outcome Dispatcher::prepare(Snapshot& snapshot, std::shared_ptr<const Config> config) {
   auto servers = ServerPool::resolve(*config, resolve_host, *registry_);
   if (!servers) return std::unexpected(std::move(servers.error()));
-  auto file = open_access_log(config->server.log);
+  auto file = open_access_log(config->server.log, config->server.user);
   if (!file) return std::unexpected(std::move(file.error()));
   auto sockets = sockets_.open_for(*config);
   if (!sockets) return std::unexpected(std::move(sockets.error()));
@@ -220,6 +226,14 @@ void Dispatcher::ask_workers(std::function<void(Worker&)> task, std::function<vo
   on_control(answered);  // of nobody: there may be no worker
 }
 
+bool Dispatcher::ask_worker(std::size_t index, std::function<void()> answer) {
+  WorkerThread& thread = *threads_[index];
+  const std::lock_guard lock(thread.mutex);
+  if (!thread.loop) return false;
+  thread.loop->post([this, answer = std::move(answer)] { on_control(answer); });
+  return true;
+}
+
 // --- Changes ---
 
 void Dispatcher::reload(std::shared_ptr<const Config> config, std::function<void(Outcome)> done) {
@@ -299,7 +313,7 @@ void Dispatcher::drain(std::function<void()> finished) {
 }
 
 void Dispatcher::worker_stopped_accepting() {
-  if (--accepting_workers_ == 0) sockets_.close_all_but({});
+  if (--accepting_workers_ == 0) sockets_.close_all();
 }
 
 void Dispatcher::worker_drained() {

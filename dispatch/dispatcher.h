@@ -24,8 +24,16 @@
 #include "dispatch/worker.h"
 #include "platform/engine.h"
 #include "platform/loop.h"
+#include "platform/service_manager.h"
 
 namespace portshare {
+
+struct DispatcherOptions {
+  std::vector<PassedSocket> passed_sockets;  ///< for "systemd:NAME"; the dispatcher owns them
+  /// Called when every address is bound and the log is open, before a thread starts: privileges can be given
+  /// up then. An error ends the start.
+  std::function<std::expected<void, std::string>()> on_bound;
+};
 
 /// Binds every address of a configuration and serves it by as many workers as it says, each on a thread of
 /// its own. Belongs to the control thread, on which `control` runs: all calls are made there, and all
@@ -39,7 +47,8 @@ class Dispatcher {
   /// being accepted. The error is one or more sentences, a line each; nothing is left behind then. `control`
   /// must outlive the dispatcher, and run for its callbacks to come.
   static std::expected<std::unique_ptr<Dispatcher>, std::string> start(std::shared_ptr<const Config> config,
-                                                                       Loop& control);
+                                                                       Loop& control,
+                                                                       const DispatcherOptions& options = {});
   Dispatcher(const Dispatcher&) = delete;
   Dispatcher& operator=(const Dispatcher&) = delete;
   /// Ends all connections now, if there are any left.
@@ -65,6 +74,9 @@ class Dispatcher {
   /// Runs `task` on every worker's thread, and `done` when all have: never, while one of them is stuck.
   /// Workers that have ended are left out.
   void ask_workers(std::function<void(Worker&)> task, std::function<void()> done);
+
+  /// Has `answer` called when this worker, one of worker_count(), comes round; false if it has ended.
+  bool ask_worker(std::size_t index, std::function<void()> answer);
 
   /// Stops accepting, gives the ports back, and lets run what runs. `finished` is called when the last
   /// connection has ended.

@@ -51,8 +51,9 @@ ReloadReport failed_reload(std::vector<std::string> faults) {
 
 }  // namespace
 
-Supervisor::Supervisor(std::unique_ptr<Backend> engine)
+Supervisor::Supervisor(std::unique_ptr<Backend> engine, ServiceManager service_manager)
     : loop_(std::move(engine)),
+      service_manager_(std::move(service_manager)),
       drain_timer_([](void* self) { static_cast<Supervisor*>(self)->time_is_over(); }, this) {}
 
 Supervisor::~Supervisor() {
@@ -61,14 +62,19 @@ Supervisor::~Supervisor() {
   while (control_) loop_.run_once();
   listener_watch_.reset();
   address_follower_.reset();
+  watch_.reset();
   dispatcher_.reset();
   loop_.cancel(drain_timer_);
 }
 
-std::expected<void, std::string> Supervisor::start(Config config) {
-  auto started = Dispatcher::start(without_rules(std::move(config)), loop_);
+std::expected<void, std::string> Supervisor::start(
+    Config config, std::function<std::expected<void, std::string>()> on_bound) {
+  auto started = Dispatcher::start(
+      without_rules(std::move(config)), loop_,
+      {.passed_sockets = service_manager_.take_passed_sockets(), .on_bound = std::move(on_bound)});
   if (!started) return std::unexpected(std::move(started.error()));
   dispatcher_ = std::move(*started);
+  watch_workers();
   address_follower_.emplace(*dispatcher_);
   listener_watch_.emplace(loop_, [this] {
     // Who drains has given its ports away.
@@ -81,7 +87,26 @@ std::expected<void, std::string> Supervisor::start(Config config) {
   return {};
 }
 
+void Supervisor::watch_workers() {
+  WorkerWatch::Options options;
+  options.workers = dispatcher_->worker_count();
+  options.ask = [this](std::size_t worker, std::function<void()> answer) {
+    return dispatcher_->ask_worker(worker, std::move(answer));
+  };
+  if (const auto timeout = service_manager_.watchdog_timeout()) {
+    // What is late by half of the time would come too late the next time.
+    const auto half =
+        std::max(std::chrono::floor<std::chrono::milliseconds>(*timeout / 2), std::chrono::milliseconds{1});
+    options.interval = std::min(options.interval, half);
+    options.patience = std::min(options.patience, half);
+    options.all_come_round = [this] { service_manager_.keep_alive(); };
+  }
+  watch_.emplace(loop_, std::move(options));
+}
+
 void Supervisor::run() {
+  service_manager_.status("serving");
+  service_manager_.ready();
   loop_.run();
 }
 
@@ -140,11 +165,21 @@ void Supervisor::end_all() {
   dispatcher_->terminate();
 }
 
-void Supervisor::reload(std::function<void(const ReloadReport&)> asked) {
-  const auto done = [this, asked = std::move(asked)](const ReloadReport& report) {
+void Supervisor::reload(std::function<void(const ReloadReport&)> done) {
+  service_manager_.reloading();
+  // Names are looked up on this thread, and answers may be slow: the whole of the watchdog's time is for
+  // that.
+  if (watch_->stuck_count() == 0) service_manager_.keep_alive();
+  reload_file([this, done = std::move(done)](const ReloadReport& report) {
     program_.note(report);
-    asked(report);
-  };
+    service_manager_.status(report.succeeded ? "serving the reloaded configuration"
+                                             : "the last reload failed; serving the configuration before it");
+    service_manager_.ready();
+    done(report);
+  });
+}
+
+void Supervisor::reload_file(std::function<void(const ReloadReport&)> done) {
   const auto before = dispatcher_->snapshot()->config;
   ConfigResult result = read_config_file(before->file);
   std::vector<std::string> faults;

@@ -8,6 +8,7 @@
 #include "dispatch/commands/connections.h"
 #include "dispatch/commands/demo.h"
 #include "dispatch/commands/explain.h"
+#include "dispatch/commands/probe.h"
 #include "dispatch/commands/run.h"
 #include "dispatch/commands/status.h"
 #include "dispatch/commands/steering.h"
@@ -22,6 +23,7 @@ constexpr std::array commands{
     Command{"check", "validate a configuration", check_command},
     Command{"explain", "say which route a connection would take, and why", explain_command},
     Command{"who", "say who holds a port", who_command},
+    Command{"probe", "try how this system lets sockets share and reuse a port", probe_command},
     Command{"status", "show what the running program serves, and how it is", status_command},
     Command{"top", "show it live", top_command},
     Command{"connections", "list its connections, or end some", connections_command},
@@ -34,7 +36,7 @@ constexpr std::array commands{
 };
 
 /// Commands that this version does not have: they get an honest answer rather than a guess at a misspelling.
-constexpr std::array<std::string_view, 3> later_commands{"probe", "lint", "exec"};
+constexpr std::array<std::string_view, 2> later_commands{"lint", "exec"};
 
 }  // namespace
 

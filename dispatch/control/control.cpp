@@ -139,7 +139,8 @@ std::string Control::first_events() {
 }
 
 void Control::begin_sampling() {
-  if (!tick_timer_.is_armed() && !stopping_) tick();
+  // Not at once: the program may be about to start.
+  if (!tick_timer_.is_armed() && !stopping_) loop_.arm(tick_timer_, std::chrono::milliseconds{0});
 }
 
 void Control::tick() {

@@ -25,9 +25,9 @@ class Portshare(Process):
     """`portshare run` with a configuration, up to its `ready`."""
 
     def __init__(self, directory, config, *, engine=ENGINE, workers=2, shutdown_timeout="5s", access_format="json",
-                 admin=False, monitor=False, prefix=()):
+                 admin=False, monitor=False, prefix=(), **options):
         """`admin`, `monitor`: with those. `prefix`: words in front of the command, for a wrapper such as prlimit that
-        ends in exec."""
+        ends in exec. `options`: as for Process."""
         directory.mkdir(parents=True, exist_ok=True)
         # A path of a socket must be short, which those of pytest's folders are not.
         self._sockets = tempfile.TemporaryDirectory(prefix="portshare-") if admin else None
@@ -47,7 +47,7 @@ admin = "{f"unix:{self.admin}" if admin else "off"}"
             self._head += f'monitor = "{self.monitor}"\n'
         self._reloads = 0
         self.config_file.write_text(self._head + config)
-        super().__init__("portshare", [*prefix, BINARY, "run", "-c", self.config_file], directory)
+        super().__init__("portshare", [*prefix, BINARY, "run", "-c", self.config_file], directory, **options)
         try:
             self.eventually(lambda: "ready" in self.stderr.splitlines(), "a line `ready`")
         except AssertionError:
