@@ -149,16 +149,16 @@ def test_reload_says_what_is_different_and_what_is_wrong(served, workshop):
 
 def test_the_admin_socket_moves_with_a_reload(served):
     dispatcher, _, _ = served
-    before = dispatcher.config_file.read_text()
-    moved = dispatcher.admin.replace("admin.sock", "moved.sock")
-    dispatcher.config_file.write_text(before.replace(dispatcher.admin, moved))
+    before, first = dispatcher.config_file.read_text(), dispatcher.admin
+    moved = first.replace("admin.sock", "moved.sock")
+    dispatcher.config_file.write_text(before.replace(first, moved))
     reloaded = dispatcher.command("reload")
     assert reloaded.returncode == 0, "the answer goes out before the old one is closed: " + reloaded.stderr
     eventually(lambda: not os.path.exists(dispatcher.admin), "the end of the old socket")
     dispatcher.admin = moved
     assert dispatcher.ask("/status")[0] == 200
     # One that cannot be had changes nothing.
-    dispatcher.config_file.write_text(before.replace(dispatcher.admin, "/nowhere/at/all.sock"))
+    dispatcher.config_file.write_text(before.replace(first, "/nowhere/at/all.sock"))
     assert "cannot listen" in dispatcher.command("reload").stderr
     assert dispatcher.ask("/status")[0] == 200
 
