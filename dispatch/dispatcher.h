@@ -19,9 +19,12 @@
 #include "dispatch/access_log.h"
 #include "dispatch/config.h"
 #include "dispatch/control/metric_ids.h"
+#include "dispatch/health_checker.h"
 #include "dispatch/listening_sockets.h"
+#include "dispatch/name_refresher.h"
 #include "dispatch/snapshot.h"
 #include "dispatch/worker.h"
+#include "platform/dns_resolver.h"
 #include "platform/engine.h"
 #include "platform/loop.h"
 #include "platform/service_manager.h"
@@ -106,6 +109,10 @@ class Dispatcher {
   };
   explicit Dispatcher(Loop& control);
   Outcome choose_engine(const Config& config);
+  std::expected<ServerPool, std::string> resolve_servers(const Config& config);
+  void look_up(const std::string& host, std::function<void(DnsResolver::Answer)> done);
+  void names_changed();
+  void watch_servers();
   Outcome prepare(Snapshot& snapshot, std::shared_ptr<const Config> config);
   Outcome start_workers();
   void run_worker(WorkerThread& self, std::uint32_t index, std::size_t max_sessions,
@@ -125,6 +132,9 @@ class Dispatcher {
   SipKey admission_key_;
   MetricRegistry metric_names_;
   std::optional<ServerRegistry> registry_;  // outlives the workers
+  std::optional<DnsResolver> dns_;
+  std::optional<NameRefresher> names_;
+  std::optional<HealthChecker> health_;
   Engine engine_ = Engine::epoll;
   std::size_t descriptor_limit_ = 0;
   ListeningSockets sockets_;

@@ -36,6 +36,7 @@ std::shared_ptr<const Config> without_rules(Config config) {
 
 std::vector<ListenerWatch::Own> listening_sockets(const Snapshot& snapshot) {
   std::vector<ListenerWatch::Own> own;
+  own.reserve(snapshot.sockets.size());
   for (const auto& [listener, socket, address] : snapshot.sockets) {
     own.push_back(
         {.listener = snapshot.config->listeners[listener].name, .address = address, .socket = socket});

@@ -233,6 +233,7 @@ std::optional<int> find_unix_listener(const std::string& path) {
   sockaddr_storage storage{};
   const socklen_t length = to_system_address({.ip = {}, .unix_path = path}, storage);
   const FileDescriptor caller(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!caller.is_open()) return std::nullopt;
   if (::connect(caller.get(), reinterpret_cast<const sockaddr*>(&storage), length) != 0) return std::nullopt;
   ucred peer{};
   socklen_t peer_length = sizeof(peer);

@@ -199,6 +199,7 @@ class DispatchWorld {
   /// Of the one listener; null if it has no limit.
   ListenerAdmission* admission() { return admission_->of(0); }
   const Config& config() const { return *config_; }
+  const ServerPool& pool() const { return *pool_; }
   std::deque<ScriptedClient>& clients() { return clients_; }
   ScriptedServer& server(std::size_t backend, std::size_t server) { return *servers_.at({backend, server}); }
   const std::map<std::pair<std::size_t, std::size_t>, std::unique_ptr<ScriptedServer>>& servers() const {
