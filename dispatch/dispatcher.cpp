@@ -120,6 +120,7 @@ Dispatcher::Outcome Dispatcher::prepare(Snapshot& snapshot, std::shared_ptr<cons
                                                                       *snapshot.config, *snapshot.admission)
                                   : std::make_shared<const Admission>(*config, admission_key_);
   snapshot.servers = std::make_shared<const ServerPool>(std::move(*servers));
+  snapshot.metric_ids = metric_names_.ids_for(*config);
   snapshot.sockets = std::move(*sockets);
   snapshot.config = std::move(config);
   return {};

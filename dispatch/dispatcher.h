@@ -18,6 +18,7 @@
 #include "core/siphash.h"
 #include "dispatch/access_log.h"
 #include "dispatch/config.h"
+#include "dispatch/control/metric_ids.h"
 #include "dispatch/health_checker.h"
 #include "dispatch/listening_sockets.h"
 #include "dispatch/name_refresher.h"
@@ -70,6 +71,9 @@ class Dispatcher {
   void follow_addresses(std::function<void(bool is_waiting)> done);
   /// What is served at present.
   [[nodiscard]] const std::shared_ptr<const Snapshot>& snapshot() const { return snapshot_; }
+
+  /// What the counters of the workers stand for.
+  [[nodiscard]] const MetricRegistry& metric_names() const { return metric_names_; }
 
   /// Runs `task` on every worker's thread, and `done` when all have: never, while one of them is stuck.
   /// Workers that have ended are left out.
@@ -138,6 +142,7 @@ class Dispatcher {
   std::shared_ptr<const bool> life_ =
       std::make_shared<const bool>(true);  // what is posted to `control_` asks for it
   SipKey admission_key_;
+  MetricRegistry metric_names_;
   std::optional<ServerRegistry> registry_;  // outlives the workers
   std::optional<DnsResolver> dns_;
   std::optional<NameRefresher> names_;
