@@ -47,7 +47,15 @@ enum class ProxyHeaderVersion : std::uint8_t { off, v1, v2 };
 struct ListenerConfig {
   std::string name;
   std::uint32_t line = 0;
-  std::vector<SocketAddress> bind;                       ///< "*:80" is two of them
+  std::vector<SocketAddress> bind;  ///< "*:80" is two of them
+  std::vector<IpAddress> except;    ///< of its wildcards; see dispatch/wildcard.h
+  [[nodiscard]] bool excepts(const IpAddress& address) const {
+    return std::ranges::find(except, address) != except.end();
+  }
+  /// Whether an address of `bind` is a wildcard that stands for single addresses, which come and go.
+  [[nodiscard]] bool expands(const SocketAddress& address) const {
+    return !except.empty() && address.ip && address.ip->address.is_unspecified();
+  }
   ProtocolSet protocols{Protocol::tls, Protocol::http};  ///< with `any`, also bytes that nobody claims
   [[nodiscard]] bool reads_first_flight() const { return !protocols.empty(); }
   std::optional<std::uint32_t> default_backend;  ///< index into Config::backends

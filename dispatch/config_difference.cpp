@@ -70,6 +70,7 @@ std::string_view version_text(ProxyHeaderVersion version) {
 Settings settings_of(const Config& config, const ListenerConfig& listener) {
   return {
       {"bind", list_text(listener.bind)},
+      {"except", list_text(listener.except)},
       {"protocols", protocols_text(listener.protocols)},
       {"default", backend_text(config, listener.default_backend)},
       {"silent", backend_text(config, listener.silent_backend)},

@@ -16,6 +16,7 @@
 #include "platform/descriptor_limit.h"
 #include "platform/pipe_pool.h"
 #include "platform/resolver.h"
+#include "platform/transparent.h"
 
 namespace portshare {
 
@@ -29,11 +30,33 @@ SipKey random_key() {
   return key;
 }
 
-std::vector<ListenerAddress> addresses_of(const std::vector<ListeningSocket>& sockets) {
+Dispatcher::Outcome check_transparency(const Config& config) {
+  for (const BackendConfig& backend : config.backends) {
+    if (!backend.is_transparent) continue;
+    if (const auto allowed = can_connect_transparently(); !allowed) {
+      return std::unexpected(
+          fmt::format("{}:{}: backend '{}': transparent: {}; grant it (AmbientCapabilities=CAP_NET_ADMIN in "
+                      "a systemd unit), or "
+                      "take the key away, and see docs/transparent.md",
+                      config.file, backend.line, backend.name, allowed.error()));
+    }
+  }
+  return {};
+}
+
+/// Where listeners take connections. The addresses that a wildcard with exceptions stands for change, so it
+/// counts as a whole.
+std::vector<ListenerAddress> addresses_of(const Config& config, const std::vector<ListeningSocket>& sockets) {
   std::vector<ListenerAddress> listening;
   listening.reserve(sockets.size());
   for (const ListeningSocket& socket : sockets) {
     listening.push_back({.listener = socket.listener, .address = socket.address});
+  }
+  for (std::uint32_t listener = 0; listener < config.listeners.size(); ++listener) {
+    const ListenerConfig& each = config.listeners[listener];
+    for (const SocketAddress& address : each.bind) {
+      if (each.expands(address)) listening.push_back({.listener = listener, .address = address});
+    }
   }
   return listening;
 }
@@ -88,6 +111,7 @@ std::expected<ServerPool, std::string> Dispatcher::resolve_servers(const Config&
 
 /// Everything that a configuration needs, without touching what runs.
 Dispatcher::Outcome Dispatcher::prepare(Snapshot& snapshot, std::shared_ptr<const Config> config) {
+  if (auto allowed = check_transparency(*config); !allowed) return allowed;
   auto servers = resolve_servers(*config);
   if (!servers) return std::unexpected(std::move(servers.error()));
   auto file = open_access_log(config->server.log);
@@ -95,7 +119,7 @@ Dispatcher::Outcome Dispatcher::prepare(Snapshot& snapshot, std::shared_ptr<cons
   auto sockets = sockets_.open_for(*config);
   if (!sockets) return std::unexpected(std::move(sockets.error()));
 
-  if (auto sound = check_loops(*config, addresses_of(*sockets), *servers); !sound) {
+  if (auto sound = check_loops(*config, addresses_of(*config, *sockets), *servers); !sound) {
     sockets_.close_all_but(snapshot.sockets);
     return sound;
   }
@@ -251,6 +275,25 @@ void Dispatcher::change(std::function<Outcome(Snapshot&)> change, std::function<
   if (changes_.size() == 1) make_next_change();
 }
 
+void Dispatcher::follow_addresses(std::function<void(bool is_waiting)> done) {
+  const auto follow = [this](Snapshot& snapshot) -> Outcome {
+    auto sockets = sockets_.open_for(*snapshot.config, ListeningSockets::Unavailable::waits);
+    if (!sockets) return std::unexpected(std::move(sockets.error()));
+    if (*sockets == snapshot.sockets) return std::unexpected(std::string());  // as it was
+    for (const ListeningSocket& socket : snapshot.sockets) {
+      if (std::ranges::find(*sockets, socket) != sockets->end()) continue;
+      spdlog::info("listener '{}' leaves {}: the address has gone",
+                   snapshot.config->listeners[socket.listener].name, socket.address.to_string());
+    }
+    snapshot.sockets = std::move(*sockets);
+    return {};
+  };
+  change(follow, [this, done = std::move(done)](const Outcome& outcome) {
+    if (!outcome && !outcome.error().empty() && !draining_) spdlog::error("{}", outcome.error());
+    done(sockets_.is_waiting());
+  });
+}
+
 void Dispatcher::make_next_change() {
   Snapshot snapshot = *snapshot_;
   ++snapshot.number;
@@ -296,7 +339,9 @@ void Dispatcher::names_changed() {
     const auto known = [this](const std::string& host) { return names_->known(host); };
     auto servers = ServerPool::resolve(*snapshot.config, known, *registry_);
     if (!servers) return std::unexpected(std::move(servers.error()));
-    if (auto sound = check_loops(*snapshot.config, addresses_of(snapshot.sockets), *servers); !sound) {
+    if (auto sound =
+            check_loops(*snapshot.config, addresses_of(*snapshot.config, snapshot.sockets), *servers);
+        !sound) {
       return sound;
     }
     snapshot.servers = std::make_shared<const ServerPool>(std::move(*servers));

@@ -55,6 +55,9 @@ class Dispatcher {
   /// The same for a part of the snapshot: `change` is called when its turn has come, with a copy of the
   /// present one, and alters it.
   void change(std::function<Outcome(Snapshot&)> change, std::function<void(Outcome)> done);
+  /// Opens and closes listening sockets as the addresses of this host are now, for the wildcards with
+  /// `except`. `done` gets whether there are some that could not be bound and may be later.
+  void follow_addresses(std::function<void(bool is_waiting)> done);
   /// What is served at present.
   [[nodiscard]] const std::shared_ptr<const Snapshot>& snapshot() const { return snapshot_; }
 

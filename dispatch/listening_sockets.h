@@ -10,6 +10,7 @@
 #include "core/socket_address.h"
 #include "dispatch/config.h"
 #include "dispatch/snapshot.h"
+#include "dispatch/wildcard.h"
 
 namespace portshare {
 
@@ -35,9 +36,18 @@ class ListeningSockets {
   /// Takes an open socket over, for open_for() to find.
   void inherit(Open socket) { open_.push_back(std::move(socket)); }
 
+  /// What happens if an address cannot be bound for which a wildcard with `except` stands.
+  enum class Unavailable : std::uint8_t {
+    fails,  ///< an error as with any other, unless the address is not usable yet, or has been waited for
+            ///< before
+    waits,  ///< it is logged, once, and is_waiting() from then on
+  };
   /// One socket for each address of the configuration: those that are there, and new ones. The error is a
   /// line for each address that can't be bound, and then nothing is left behind.
-  [[nodiscard]] std::expected<std::vector<ListeningSocket>, std::string> open_for(const Config& config);
+  [[nodiscard]] std::expected<std::vector<ListeningSocket>, std::string> open_for(
+      const Config& config, Unavailable unavailable = Unavailable::fails);
+  /// Addresses are missing which may be had later: by open_for().
+  [[nodiscard]] bool is_waiting() const { return !waiting_.empty(); }
   /// What a configuration that is adopted changes in sockets which were there before.
   void apply_deferral(const Config& config, const std::vector<ListeningSocket>& sockets);
   /// The others are to be closed soon: what is in their queues may still be taken, and nothing new comes.
@@ -48,7 +58,13 @@ class ListeningSockets {
   [[nodiscard]] const std::vector<Open>& all() const { return open_; }
 
  private:
+  /// Addresses that are to be bound when they can be.
+  using Waiting = std::vector<SocketAddress>;
+  std::expected<Open, std::string> open(const ListenerConfig& listener, const WantedAddress& wanted,
+                                        Unavailable unavailable, Waiting& waiting);
+
   std::vector<Open> open_;
+  Waiting waiting_;
   std::vector<std::uint16_t> shared_ports_;  // among our own sockets, until the old ones are closed
 };
 

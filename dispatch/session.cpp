@@ -63,8 +63,10 @@ void Session::client_received(Op& op) {
     case State::switching:
       std::abort();  // nothing is received while there is no server
     case State::relaying:
+    case State::moving:
       if (op.count > 0 && !std::exchange(is_record_open_, true)) started_at_ = loop().now();
-      return relayed(upstream_, received_by(upstream_, op));
+      if (state_ == State::relaying) return relayed(upstream_, received_by(upstream_, op));
+      return halted(upstream_, upstream_.halt_received(loop()), RelayDirection::Progress::source_failed);
     case State::answering:
     case State::lingering:
       lingering_bytes_ += op.count;
@@ -85,6 +87,8 @@ void Session::client_sent(Op& op) {
   switch (state_) {
     case State::relaying:
       return relayed(downstream_, downstream_.sent(loop()));
+    case State::moving:
+      return halted(downstream_, downstream_.halt_sent(loop()), RelayDirection::Progress::sink_failed);
     case State::answering:
       return answer_sent(op);
     case State::terminating:
@@ -104,6 +108,9 @@ void Session::client_sent(Op& op) {
 
 void Session::server_received(Op& op) {
   if (state_ == State::relaying) return relayed(downstream_, received_by(downstream_, op));
+  if (state_ == State::moving) {
+    return halted(downstream_, downstream_.halt_received(loop()), RelayDirection::Progress::source_failed);
+  }
   discard(op);
   switch (state_) {
     case State::announcing:
@@ -123,6 +130,7 @@ void Session::server_received(Op& op) {
     case State::first_flight:
     case State::waiting:
     case State::relaying:
+    case State::moving:
       std::abort();
   }
 }
@@ -143,6 +151,8 @@ void Session::server_sent(Op& op) {
       return announced(op);
     case State::relaying:
       return relayed(upstream_, upstream_.sent(loop()));
+    case State::moving:
+      return halted(upstream_, upstream_.halt_sent(loop()), RelayDirection::Progress::sink_failed);
     case State::answering:
     case State::lingering:
       return;
@@ -176,6 +186,7 @@ void Session::timer_fired() {
     case State::answering:
     case State::lingering:
       return terminate(outcome_, CloseMode::orderly);
+    case State::moving:
     case State::terminating:
     case State::closing:
       std::abort();  // the timer was cancelled
@@ -187,6 +198,7 @@ void Session::timer_fired() {
 void Session::start_relay() {
   state_ = State::relaying;
   snapshot_->choice().connect_succeeded(backend_, server_index_);
+  release_source();
   last_activity_ = loop().now();
   server_receive_.expect_wait();
   watch_idleness();
@@ -203,6 +215,7 @@ void Session::start_relay() {
     return forward_request();
   }
   resume_both();
+  move_if_movable();
 }
 
 void Session::watch_idleness() {
@@ -368,7 +381,8 @@ void Session::linger() {
 // --- The end ---
 
 void Session::terminate(Outcome outcome, CloseMode mode) {
-  if (is_ending()) return;
+  // One that moves is asked when it is known where it goes on.
+  if (is_ending() || state_ == State::moving) return;
   // A refusal has its outcome already, however the waiting for the client ends.
   if (state_ != State::answering && state_ != State::lingering) {
     outcome_ = refused_as_.value_or(outcome);
@@ -392,6 +406,7 @@ void Session::close_when_quiet() {
   state_ = State::closing;
   release_first_bytes();
   release_announcement();
+  release_source();
   upstream_.release(loop());
   downstream_.release(loop());
   if (exchange_) worker_.exchanges().release(std::exchange(exchange_, nullptr));

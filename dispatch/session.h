@@ -18,8 +18,10 @@
 #include "dispatch/first_flight.h"
 #include "dispatch/h2_exchange.h"
 #include "dispatch/http_exchange.h"
+#include "dispatch/moved_session.h"
 #include "dispatch/outcome.h"
 #include "dispatch/relay.h"
+#include "dispatch/server_pool.h"
 #include "dispatch/server_queue.h"
 #include "dispatch/server_state.h"
 #include "platform/loop.h"
@@ -41,6 +43,9 @@ class WorkerSnapshot;
 ///                                  answering ▶ lingering ─────────────────────────────▶ terminating ▶
 ///                                  closing
 ///
+/// From `relaying` a session may also be `moving` to another process, in session_move.cpp, and one that
+/// arrives from there begins with it.
+///
 /// There is one way to end, for an error, a deadline and the end of the program: terminate() cancels what is
 /// pending, and when all operations have ended the sockets are closed, the access log gets its line and the
 /// worker its session back. Belongs to its worker's thread.
@@ -56,6 +61,12 @@ class Session {
   void drain();
   /// Ends the session now, whatever it does. No effect on one that is ending.
   void terminate(Outcome outcome, CloseMode mode);
+  /// Hands itself to the worker's mover, if there is one, as soon as it can; to be asked again.
+  void move_if_movable();
+  /// The answer to that.
+  void moved(bool is_taken);
+  /// Instead of start(): goes on where it stopped in another process.
+  void arrive(MovedSession moved);
   /// What it is served by, and pins until its end.
   [[nodiscard]] WorkerSnapshot& snapshot() const { return *snapshot_; }
 
@@ -71,6 +82,7 @@ class Session {
     connecting,
     announcing,  ///< sending the server the header of ours, or closing one that would not take it
     relaying,
+    moving,       ///< as relaying, but at rest, until another process has taken it or not
     switching,    ///< closing the server that the last request went to, to connect to the next one's
     answering,    ///< sending the client a refusal, or the end of the stream
     lingering,    ///< waiting for the client to have read it
@@ -113,6 +125,9 @@ class Session {
   void connect_to(std::uint32_t backend);
   void connect_next(ServerQueue::Place place_if_full = ServerQueue::Place::last);
   void connect_to_server();
+  void connect_from_source(const Server& server, Loop::Then then);
+  void try_another(Status status);
+  void release_source();
   void connected(Op& op);
   void connect_failed(Status status);
   void wait_for_room(ServerQueue::Place place);
@@ -162,6 +177,18 @@ class Session {
   void watch_partial_head();
   [[nodiscard]] bool is_request_passed() const;
   [[nodiscard]] bool is_response_passed() const;
+
+  // To another process and from there: session_move.cpp.
+  struct MoveFailure {
+    RelayDirection* direction;
+    RelayDirection::Progress progress;
+  };
+  [[nodiscard]] bool is_movable() const;
+  void halted(RelayDirection& direction, bool is_intact, RelayDirection::Progress failure);
+  void move_when_quiet();
+  [[nodiscard]] MovedSession state_to_move() const;
+  void stay();
+  void go_on(const RelayDirection* failed);
 
   // A connection of HTTP/2: session_http2.cpp.
   void greet_http2();
@@ -222,6 +249,7 @@ class Session {
   std::optional<Outcome>
       failed_;  // one side is gone; what it had sent before is still being carried to the other
   std::optional<Outcome> refused_as_;  // over a limit: never routed, whatever the client sends
+  std::optional<MoveFailure> move_failure_;
   AdmissionPlace place_;
   Outcome connect_outcome_ = Outcome::unavailable;  // what the client is told when no server is left to try
   ServerPlace server_place_;
@@ -229,10 +257,11 @@ class Session {
   Socket client_;
   Socket server_ = Socket::none;
   FirstFlight* first_flight_ = nullptr;
-  HttpExchange* exchange_ = nullptr;       // of a connection that carries HTTP/1, from its route on
-  H2Exchange* http2_ = nullptr;            // of one that carries HTTP/2
-  ServerQueue::Waiter* waiter_ = nullptr;  // in the queue of backend_, or called
-  Announcement* announcement_ = nullptr;   // to the next server, from the route until it has it
+  HttpExchange* exchange_ = nullptr;           // of a connection that carries HTTP/1, from its route on
+  H2Exchange* http2_ = nullptr;                // of one that carries HTTP/2
+  ServerQueue::Waiter* waiter_ = nullptr;      // in the queue of backend_, or called
+  SourcedAddress* sourced_address_ = nullptr;  // of a transparent connect
+  Announcement* announcement_ = nullptr;       // to the next server, from the route until it has it
   std::uint8_t* first_buffer_ =
       nullptr;  // of the receive that completed the first flight, until the relay takes it
   ByteView first_bytes_;

@@ -40,23 +40,30 @@ WorkerSnapshot::WorkerSnapshot(std::shared_ptr<const Snapshot> snapshot, std::ui
 
 std::optional<std::uint32_t> WorkerSnapshot::same_listener(const WorkerSnapshot& there,
                                                            std::uint32_t listener) const {
+  return listener_named(there.config().listeners[listener].name);
+}
+
+std::optional<std::uint32_t> WorkerSnapshot::listener_named(std::string_view name) const {
   const auto& listeners = config_.listeners;
-  const auto same =
-      std::ranges::find(listeners, there.config().listeners[listener].name, &ListenerConfig::name);
+  const auto same = std::ranges::find(listeners, name, &ListenerConfig::name);
   if (same == listeners.end()) return std::nullopt;
   return static_cast<std::uint32_t>(same - listeners.begin());
 }
 
 std::optional<WorkerSnapshot::Place> WorkerSnapshot::same_server(const WorkerSnapshot& there,
                                                                  const Place& place) const {
+  return place_of(there.config().backends[place.backend].name,
+                  there.servers().servers(place.backend)[place.server].text);
+}
+
+std::optional<WorkerSnapshot::Place> WorkerSnapshot::place_of(std::string_view backend_name,
+                                                              std::string_view server_text) const {
   const auto& backends = config_.backends;
-  const auto backend =
-      std::ranges::find(backends, there.config().backends[place.backend].name, &BackendConfig::name);
+  const auto backend = std::ranges::find(backends, backend_name, &BackendConfig::name);
   if (backend == backends.end()) return std::nullopt;
   const auto index = static_cast<std::uint32_t>(backend - backends.begin());
   const auto& servers = servers_.servers(index);
-  const Server& wanted = there.servers().servers(place.backend)[place.server];
-  const auto server = std::ranges::find(servers, wanted.address, &Server::address);
+  const auto server = std::ranges::find(servers, server_text, &Server::text);
   if (server == servers.end()) return std::nullopt;
   return Place{.backend = index, .server = static_cast<std::uint32_t>(server - servers.begin())};
 }

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string_view>
 #include <vector>
 
 #include "dispatch/server_choice.h"
@@ -44,6 +45,10 @@ class WorkerSnapshot {
   };
   /// The same server of the backend of the same name.
   [[nodiscard]] std::optional<Place> same_server(const WorkerSnapshot& there, const Place& place) const;
+
+  /// The server by its text, of the backend of that name.
+  [[nodiscard]] std::optional<Place> place_of(std::string_view backend, std::string_view server) const;
+  [[nodiscard]] std::optional<std::uint32_t> listener_named(std::string_view name) const;
 
   void pin() { ++users_; }
   void unpin() { --users_; }

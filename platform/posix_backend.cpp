@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -14,6 +15,7 @@
 
 #include "platform/address_translation.h"
 #include "platform/error_translation.h"
+#include "platform/transparent.h"
 
 namespace portshare {
 
@@ -75,7 +77,8 @@ void PosixBackend::settle(Op& op, int error, OpQueue& done) {
 
 bool PosixBackend::open_socket(Op& op, OpQueue& done) {
   const auto& ip = op.address->ip;
-  int descriptor = ip ? spare_sockets_.take(ip->address.is_v4()) : -1;
+  // One that is bound to a client's address is nobody else's.
+  int descriptor = ip && !op.has_source ? spare_sockets_.take(ip->address.is_v4()) : -1;
   if (descriptor < 0) {
     const int family = !ip ? AF_UNIX : ip->address.is_v4() ? AF_INET : AF_INET6;
     do {
@@ -95,6 +98,13 @@ bool PosixBackend::open_socket(Op& op, OpQueue& done) {
     if (op.data_follows) ::setsockopt(descriptor, IPPROTO_TCP, TCP_QUICKACK, &off, sizeof(off));
   }
   op.socket = Socket{descriptor};
+  if (op.has_source) {
+    if (const int error =
+            bind_to_source(descriptor, static_cast<const SourcedAddress*>(op.address)->source)) {
+      finish_connect(op, error, done);
+      return false;
+    }
+  }
   return true;
 }
 
@@ -112,7 +122,9 @@ bool PosixBackend::try_connect(Op& op, OpQueue& done) {
   // to be told.
   if (result != 0 && errno == EINPROGRESS) {
     result = ::connect(descriptor, address, length);
-    if (result == 0) spare_sockets_.connected_at_once(op.socket, op.address->ip->address.is_v4());
+    if (result == 0 && !op.has_source) {
+      spare_sockets_.connected_at_once(op.socket, op.address->ip->address.is_v4());
+    }
   }
   if (result != 0 && errno == EALREADY) return false;
   finish_connect(op, result == 0 || errno == EISCONN ? 0 : errno, done);
@@ -188,6 +200,20 @@ bool PosixBackend::try_send_from_pipe(const PipePool& pipes, Op& op, OpQueue& do
   if (moved < 0 && errno == EAGAIN) return false;
   finish_send(op, moved < 0 ? -errno : moved, done);
   return true;
+}
+
+std::vector<std::uint8_t> PosixBackend::empty_pipe(Pipe pipe) {
+  std::vector<std::uint8_t> bytes;
+  int waiting = 0;
+  while (::ioctl(pipes_.read_end(pipe), FIONREAD, &waiting) == 0 && waiting > 0) {
+    const std::size_t before = bytes.size();
+    bytes.resize(before + static_cast<std::size_t>(waiting));
+    const auto got = ::read(pipes_.read_end(pipe), bytes.data() + before, static_cast<std::size_t>(waiting));
+    bytes.resize(before + static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
+    if (got <= 0 && errno != EINTR) break;
+  }
+  pipes_.release(pipe, waiting == 0);
+  return bytes;
 }
 
 bool PosixBackend::is_at_end(Socket socket) {

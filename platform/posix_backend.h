@@ -15,6 +15,7 @@ class PosixBackend : public Backend {
   [[nodiscard]] std::optional<IpEndpoint> local_endpoint(Socket socket) final;
   [[nodiscard]] std::optional<IpEndpoint> peer_endpoint(Socket socket) final;
   [[nodiscard]] std::chrono::microseconds now() final;
+  [[nodiscard]] std::vector<std::uint8_t> empty_pipe(Pipe pipe) final;
   void release_pipe(Pipe pipe, bool is_empty) final { pipes_.release(pipe, is_empty); }
 
  protected:
@@ -24,7 +25,8 @@ class PosixBackend : public Backend {
   /// After the descriptor became readable.
   void consume_wake() const;
 
-  /// Opens the socket of a connect, non-blocking, into `op.socket`. False: `op` has failed and is in `done`.
+  /// Opens the socket of a connect, non-blocking, bound to its source if it has one, into `op.socket`. False:
+  /// `op` has failed and is in `done`.
   [[nodiscard]] bool open_socket(Op& op, OpQueue& done);
   /// Connects `op.socket`, which is open. True: `op` is in `done`, which it is mostly for a server on this
   /// host. False: to be tried again when the socket has become writable, or by retry_unix_connects().
