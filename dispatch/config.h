@@ -32,10 +32,22 @@ struct LogConfig {
   AccessLogFormat format = AccessLogFormat::json;
 };
 
+/// Where commands reach the running program: a unix socket for this user alone.
+struct AdminConfig {
+  static constexpr const char* default_path = "/run/portshare.sock";
+
+  std::optional<SocketAddress> address =
+      SocketAddress{.ip = std::nullopt, .unix_path = default_path};  ///< none: "off"
+  bool is_default = true;                                            ///< nobody asked for it, so it may fail
+};
+
 struct ServerConfig {
   std::uint32_t workers = 0;  ///< 0: one per CPU that the process may use
   EngineChoice engine = EngineChoice::automatic;
   LogConfig log;
+  AdminConfig admin;
+  std::optional<SocketAddress> monitor;  ///< of the dashboard and the metrics
+  std::string user;  ///< to run as once everything is bound; empty: as who started the program
   std::chrono::milliseconds shutdown_timeout{30'000};
 };
 
@@ -47,8 +59,9 @@ enum class ProxyHeaderVersion : std::uint8_t { off, v1, v2 };
 struct ListenerConfig {
   std::string name;
   std::uint32_t line = 0;
-  std::vector<SocketAddress> bind;  ///< "*:80" is two of them
-  std::vector<IpAddress> except;    ///< of its wildcards; see dispatch/wildcard.h
+  std::vector<SocketAddress> bind;          ///< "*:80" is two of them
+  std::vector<std::string> passed_sockets;  ///< their names; "systemd:NAME"
+  std::vector<IpAddress> except;            ///< of its wildcards; see dispatch/wildcard.h
   [[nodiscard]] bool excepts(const IpAddress& address) const {
     return std::ranges::find(except, address) != except.end();
   }
@@ -79,12 +92,14 @@ struct ListenerConfig {
   [[nodiscard]] bool has_limits() const { return max_connections != 0 || source_limits.any(); }
   /// How long the system keeps a client that says nothing from us, which spares a wake-up for each of the
   /// others. Not where somebody waits for the silent ones (`silent`), where they count (limits), where the
-  /// time matters, nor on a unix socket, of which the system gives all.
+  /// time matters, nor on a unix socket, of which the system gives all, nor on one from the service manager,
+  /// which may be a unix socket and has its own say about it.
   static constexpr std::chrono::seconds accept_deferral{1};
   [[nodiscard]] bool defers_accept() const {
     const bool has_time = first_flight_timeout.count() <= 0 || first_flight_timeout >= 3 * accept_deferral;
     const bool is_tcp = std::ranges::all_of(bind, [](const SocketAddress& at) { return at.ip.has_value(); });
-    return reads_first_flight() && !silent_backend && !has_limits() && has_time && is_tcp;
+    return reads_first_flight() && !silent_backend && !has_limits() && has_time && is_tcp &&
+           passed_sockets.empty();
   }
 };
 
@@ -144,6 +159,17 @@ struct BackendConfig {
   bool forwarded = false;  ///< HTTP/1: tell the server the client's address in X-Forwarded-For and Forwarded
 };
 
+/// A route in words, for status and metrics.
+struct RouteSummary {
+  /// Of a configuration with more routes only so many are listed, and none is counted.
+  static constexpr std::size_t most_listed = 1'000;
+
+  std::uint32_t line = 0;
+  std::string matchers;
+  std::vector<std::uint32_t> listeners;  ///< indices; empty: every listener
+  std::uint32_t backend = RouteRule::reject;
+};
+
 struct Config {
   std::string file;  ///< as given on the command line; routes are named FILE:LINE in the access log
   ServerConfig server;
@@ -151,11 +177,13 @@ struct Config {
   std::vector<BackendConfig> backends;
   std::vector<RouteRule> rules;  ///< for explain; the data path uses `routes`, and may do without these
   std::vector<std::uint64_t> rule_digests;  ///< instead of them, for the next reload: config_difference
+  std::size_t route_count = 0;
+  std::vector<RouteSummary> route_summaries = {};  ///< of the first RouteSummary::most_listed
   RouteTable routes;
 };
 
 /// Notes at each listener what its rules look at, so that connections are asked for nothing else, and where
-/// they lead. Part of completing a Config.
+/// they lead; and what the rules are, in words. Part of completing a Config.
 void summarise_rules(Config& config);
 
 }  // namespace portshare

@@ -27,6 +27,13 @@ std::string list_text(const Values& values) {
   return fmt::format("[{}]", fmt::join(texts, ", "));
 }
 
+std::string bind_text(const ListenerConfig& listener) {
+  std::vector<std::string> texts;
+  for (const SocketAddress& address : listener.bind) texts.push_back(address.to_string());
+  for (const std::string& name : listener.passed_sockets) texts.push_back("systemd:" + name);
+  return fmt::format("[{}]", fmt::join(texts, ", "));
+}
+
 std::string rate_text(const Rate& rate) {
   return fmt::format("{}/{}", rate.count, duration_text(rate.period));
 }
@@ -69,7 +76,7 @@ std::string_view version_text(ProxyHeaderVersion version) {
 
 Settings settings_of(const Config& config, const ListenerConfig& listener) {
   return {
-      {"bind", list_text(listener.bind)},
+      {"bind", bind_text(listener)},
       {"except", list_text(listener.except)},
       {"protocols", protocols_text(listener.protocols)},
       {"default", backend_text(config, listener.default_backend)},
@@ -141,13 +148,16 @@ Settings settings_of(const ServerConfig& server) {
       {"log.level", std::string(levels[std::to_underlying(server.log.level)])},
       {"log.access", access()},
       {"log.format", server.log.format == AccessLogFormat::json ? "json" : "text"},
+      {"admin", server.admin.address ? server.admin.address->to_string() : "off"},
+      {"monitor", server.monitor ? server.monitor->to_string() : "none"},
+      {"user", server.user.empty() ? "who starts it" : server.user},
       {"shutdown_timeout", duration_text(server.shutdown_timeout)},
   };
 }
 
 /// These are fixed when the workers start.
 bool needs_restart(std::string_view key) {
-  return key == "workers" || key == "engine";
+  return key == "workers" || key == "engine" || key == "user";
 }
 
 void compare(std::string_view what, const Settings& before, const Settings& after,

@@ -40,20 +40,13 @@ struct ListenerTarget {
 
   void read_bind(const Setting& setting) {
     settings.each_text(setting, EmptyArray::fault, [&](const toml::node& node, std::string_view text) {
-      if (text.starts_with("systemd:")) {
-        settings.diagnostics().error(
-            position_of(node),
-            text.size() == std::string_view("systemd:").size()
-                ? "'bind': 'systemd:' without the name of a socket"
-                : fmt::format("'bind': '{}': sockets from systemd are not supported yet", text));
-        return;
-      }
       auto parsed = parse_bind_address(text);
       if (!parsed) {
         settings.diagnostics().error(position_of(node), fmt::format("'bind': {}", parsed.error()));
         return;
       }
-      for (SocketAddress& address : *parsed) {
+      if (!parsed->passed_socket.empty()) add_passed_socket(node, text, std::move(parsed->passed_socket));
+      for (SocketAddress& address : parsed->addresses) {
         addresses.push_back({.node = &node, .text = text, .address = std::move(address)});
       }
     });
@@ -64,6 +57,17 @@ struct ListenerTarget {
     for (Address& each : addresses) add_address(*each.node, each.text, std::move(each.address));
   }
 
+  void add_passed_socket(const toml::node& node, std::string_view text, std::string name) const {
+    const auto [entry, is_new] = bound.passed_sockets.emplace(name, position_of(node));
+    if (is_new) {
+      listener.passed_sockets.push_back(std::move(name));
+      return;
+    }
+    settings.diagnostics().error(
+        position_of(node),
+        fmt::format("'bind': '{}' is already listened on at line {}", text, entry->second.line));
+  }
+
   void add_address(const toml::node& node, std::string_view text, SocketAddress address) const {
     if (listener.expands(address) && address.ip->port == 0) {
       settings.diagnostics().error(
@@ -72,9 +76,10 @@ struct ListenerTarget {
       return;
     }
     const bool is_chosen_later = address.ip && address.ip->port == 0;  // and then never one that is taken
-    const auto earlier = is_chosen_later ? bound.end() : find_overlap(address);
-    if (earlier == bound.end()) {
-      bound.emplace(address, BoundAddress{.position = position_of(node), .except = listener.except});
+    const auto earlier = is_chosen_later ? bound.addresses.end() : find_overlap(address);
+    if (earlier == bound.addresses.end()) {
+      bound.addresses.emplace(address,
+                              BoundAddress{.position = position_of(node), .except = listener.except});
       listener.bind.push_back(std::move(address));
       return;
     }
@@ -90,8 +95,9 @@ struct ListenerTarget {
   }
 
   /// What takes connections to `address` already: itself, or a wildcard where one of the two is one.
-  [[nodiscard]] BoundAddresses::const_iterator find_overlap(const SocketAddress& address) const {
-    return std::ranges::find_if(bound, [&](const auto& entry) {
+  [[nodiscard]] std::map<SocketAddress, BoundAddress>::const_iterator find_overlap(
+      const SocketAddress& address) const {
+    return std::ranges::find_if(bound.addresses, [&](const auto& entry) {
       const SocketAddress& other = entry.first;
       if (other == address) return true;
       if (!other.ip || !address.ip || other.ip->port != address.ip->port) return false;
@@ -236,8 +242,9 @@ void check_trust(const toml::table& table, const ListenerConfig& listener, Diagn
     diagnostics.warning(position_of(*trusted), "'trusted' has no effect without 'proxy_protocol'");
     return;
   }
-  // Who may connect to a unix socket is a matter of its permissions.
+  // Who may connect to a unix socket is a matter of its permissions. What systemd passes may be one of TCP.
   const bool is_on_a_network =
+      !listener.passed_sockets.empty() ||
       std::ranges::any_of(listener.bind, [](const SocketAddress& address) { return address.ip.has_value(); });
   if (trusted != nullptr || !is_on_a_network) return;
   diagnostics.warning(

@@ -1,9 +1,12 @@
 #include "dispatch/listening_sockets.h"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <chrono>
+#include <set>
 #include <string_view>
 #include <system_error>
 #include <thread>
@@ -71,7 +74,14 @@ bool is_among(Socket socket, const std::vector<ListeningSocket>& sockets) {
 }  // namespace
 
 ListeningSockets::~ListeningSockets() {
-  close_all_but({});
+  close_all();
+}
+
+void ListeningSockets::inherit(const PassedSocket& passed) {
+  open_.push_back({.wanted = {},
+                   .bound = address_of_listening_socket(passed.socket),
+                   .socket = passed.socket,
+                   .passed_as = passed.name});
 }
 
 std::expected<std::vector<ListeningSocket>, std::string> ListeningSockets::open_for(const Config& config,
@@ -81,6 +91,7 @@ std::expected<std::vector<ListeningSocket>, std::string> ListeningSockets::open_
   std::vector<ListeningSocket> sockets;
   std::string errors;
   Waiting waiting;
+  const auto report = [&](const std::string& error) { errors.append(errors.empty() ? "" : "\n").append(error); };
   const std::size_t known = open_.size();
   for (std::uint32_t listener = 0; listener < config.listeners.size(); ++listener) {
     for (const WantedAddress& wanted : wanted_addresses(config.listeners[listener], *local)) {
@@ -96,7 +107,15 @@ std::expected<std::vector<ListeningSocket>, std::string> ListeningSockets::open_
         sockets.push_back(
             {.listener = listener, .socket = open_.back().socket, .address = open_.back().bound});
       } else if (waiting.size() == waited) {
-        errors.append(errors.empty() ? "" : "\n").append(opened.error());
+        report(opened.error());
+      }
+    }
+    for (const std::string& name : config.listeners[listener].passed_sockets) {
+      const auto passed = passed_sockets(name);
+      if (!passed) report(fmt::format("listener '{}': {}", config.listeners[listener].name, passed.error()));
+      for (const Socket socket : passed.value_or(std::vector<Socket>())) {
+        sockets.push_back(
+            {.listener = listener, .socket = socket, .address = address_of_listening_socket(socket)});
       }
     }
   }
@@ -111,6 +130,7 @@ std::expected<std::vector<ListeningSocket>, std::string> ListeningSockets::open_
     spdlog::info("listener '{}' takes connections on {}", config.listeners[used->listener].name,
                  open_[i].bound.to_string());
   }
+  warn_about_unused(config);
   return sockets;
 }
 
@@ -122,7 +142,7 @@ std::expected<ListeningSockets::Open, std::string> ListeningSockets::open(const 
   const std::chrono::seconds deferral = deferral_of(listener);
   std::vector<Socket> neighbours;  // of ours, which this one may follow on its port
   for (const Open& open : open_) {
-    if (overlap(open.bound, address)) neighbours.push_back(open.socket);
+    if (open.passed_as.empty() && overlap(open.bound, address)) neighbours.push_back(open.socket);
   }
   if (!neighbours.empty()) shared_ports_.push_back(address.ip->port);
   const bool has_time = unavailable == Unavailable::fails;
@@ -150,6 +170,52 @@ std::expected<ListeningSockets::Open, std::string> ListeningSockets::open(const 
   return std::unexpected(std::move(reason));
 }
 
+std::expected<std::vector<Socket>, std::string> ListeningSockets::passed_sockets(const std::string& name) {
+  std::vector<Socket> sockets;
+  for (const Open& open : open_) {
+    if (open.passed_as != name) continue;
+    const auto prepared = prepare_passed_socket(open.socket);
+    if (!prepared) {
+      return std::unexpected(
+          fmt::format("'systemd:{}': the socket that was passed {}", name, prepared.error().message));
+    }
+    sockets.push_back(open.socket);
+  }
+  if (sockets.empty()) return std::unexpected(missing_message(name));
+  return sockets;
+}
+
+std::string ListeningSockets::missing_message(const std::string& name) const {
+  std::set<std::string_view> names;
+  for (const Open& open : open_) {
+    if (!open.passed_as.empty()) names.insert(open.passed_as);
+  }
+  if (names.empty()) {
+    return fmt::format(
+        "'systemd:{}': no socket was passed to this program; start it by its .socket unit (systemctl start "
+        "portshare.socket), or bind an address",
+        name);
+  }
+  return fmt::format(
+      "'systemd:{}': no such socket was passed; there {} '{}', as FileDescriptorName= of the .socket unit "
+      "says",
+      name, names.size() == 1 ? "is" : "are", fmt::join(names, "', '"));
+}
+
+void ListeningSockets::warn_about_unused(const Config& config) const {
+  for (const Open& open : open_) {
+    const bool is_used =
+        open.passed_as.empty() || std::ranges::any_of(config.listeners, [&](const ListenerConfig& listener) {
+          return std::ranges::find(listener.passed_sockets, open.passed_as) != listener.passed_sockets.end();
+        });
+    if (is_used) continue;
+    spdlog::warn(
+        "no listener uses the socket '{}' that the service manager passed: clients of {} wait in vain; write "
+        "bind = [\"systemd:{}\"] in a listener, or remove it from the .socket unit",
+        open.passed_as, open.bound.to_string(), open.passed_as);
+  }
+}
+
 void ListeningSockets::apply_deferral(const Config& config, const std::vector<ListeningSocket>& sockets) {
   for (const ListeningSocket& socket : sockets) {
     const auto open = std::ranges::find(open_, socket.socket, &Open::socket);
@@ -162,17 +228,29 @@ void ListeningSockets::apply_deferral(const Config& config, const std::vector<Li
 
 void ListeningSockets::stop_handshakes_of_all_but(const std::vector<ListeningSocket>& kept) {
   for (const Open& open : open_) {
-    if (!is_among(open.socket, kept)) stop_handshakes(open.socket);
+    // On a passed socket it would outlive us: those who come wait in its queue for whoever listens next.
+    if (open.passed_as.empty() && !is_among(open.socket, kept)) stop_handshakes(open.socket);
   }
 }
 
 void ListeningSockets::close_all_but(const std::vector<ListeningSocket>& kept) {
   std::erase_if(open_, [&](const Open& open) {
-    const bool is_kept = is_among(open.socket, kept);
-    if (!is_kept) close_listening_socket(open.socket);
-    return !is_kept;
+    if (is_among(open.socket, kept) || !open.passed_as.empty()) return false;
+    close_listening_socket(open.socket);
+    return true;
   });
   for (const std::uint16_t port : std::exchange(shared_ports_, {})) forget_sharing(port);
+}
+
+void ListeningSockets::hand_over() {
+  for (const Open& open : open_) close_passed_socket(open.socket);
+  open_.clear();
+}
+
+void ListeningSockets::close_all() {
+  close_all_but({});
+  for (const Open& open : open_) close_passed_socket(open.socket);
+  open_.clear();
 }
 
 }  // namespace portshare

@@ -210,6 +210,9 @@ std::string port_owners_table(const PortOwners& found, std::optional<std::size_t
       table += cut(indent + std::move(detail), columns) + "\n";
   }
   for (const ConnectionCount& count : found.connections) table += connections_text(count) + "\n";
+  for (const std::string& missed : found.missed_namespaces) {
+    table += fmt::format("the network namespace {} is not visible: run as root\n", printable(missed));
+  }
   return table;
 }
 
@@ -250,7 +253,9 @@ nlohmann::ordered_json to_json(const PortOwners& found) {
                            {"open", count.open},
                            {"time_wait", count.in_time_wait}});
   }
-  return {{"sockets", std::move(sockets)}, {"connections", std::move(connections)}};
+  return {{"sockets", std::move(sockets)},
+          {"connections", std::move(connections)},
+          {"missed_network_namespaces", found.missed_namespaces}};
 }
 
 }  // namespace portshare

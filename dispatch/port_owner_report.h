@@ -16,7 +16,7 @@ namespace portshare {
 
 /// One socket: "protocol", "state", "address", "port", and so on; what is not known is null.
 [[nodiscard]] nlohmann::ordered_json to_json(const PortOwner& owner);
-/// {"sockets": […], "connections": […]}
+/// {"sockets": […], "connections": […], "missed_network_namespaces": […]}
 [[nodiscard]] nlohmann::ordered_json to_json(const PortOwners& found);
 
 }  // namespace portshare

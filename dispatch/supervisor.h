@@ -11,42 +11,45 @@
 #include "core/timer_wheel.h"
 #include "dispatch/address_follower.h"
 #include "dispatch/config.h"
+#include "dispatch/control/control.h"
+#include "dispatch/control/running_program.h"
 #include "dispatch/dispatcher.h"
 #include "dispatch/listener_watch.h"
+#include "dispatch/reload_report.h"
+#include "dispatch/worker_watch.h"
 #include "platform/loop.h"
+#include "platform/service_manager.h"
 #include "platform/signals.h"
 
 namespace portshare {
-
-/// What came of a reload.
-struct ReloadReport {
-  bool succeeded = false;
-  std::vector<std::string> changes;  ///< what is different now, a sentence each
-  std::vector<std::string> faults;   ///< why nothing is, each with its place in the file where it has one
-};
 
 /// Starts the dispatcher, and does what the operator asks for by signals: SIGTERM drains, a second one ends
 /// all at once, SIGHUP reloads. Everything here belongs to the thread that calls run(), whose loop is also
 /// for whoever else has something to do beside the workers.
 class Supervisor {
  public:
-  /// `engine` drives the loop here, not the workers'. Signals must be blocked already.
-  explicit Supervisor(std::unique_ptr<Backend> engine);
+  /// `engine` drives the loop here, not the workers'. Signals must be blocked already. The service manager
+  /// hears of start, reloads and end, and its sockets are there for the configuration.
+  explicit Supervisor(std::unique_ptr<Backend> engine, ServiceManager service_manager = {});
   Supervisor(const Supervisor&) = delete;
   Supervisor& operator=(const Supervisor&) = delete;
   ~Supervisor();
 
-  /// When this returns, connections are being accepted. The error: see Dispatcher::start.
-  std::expected<void, std::string> start(Config config);
+  /// When this returns, connections are being accepted. `on_bound` and the error: see Dispatcher::start.
+  std::expected<void, std::string> start(Config config,
+                                         std::function<std::expected<void, std::string>()> on_bound = {});
   /// Serves until the program has been told to end and the last connection has ended.
   void run();
 
   /// Reads the file of the present configuration again. `done` is called with what came of it.
   void reload(std::function<void(const ReloadReport&)> done);
-  /// Stops accepting; ends after the last connection, or when the configuration's time is over.
+  /// Stops accepting; ends after the last connection.
   void drain();
+  /// The same, and ends in any case when the configuration's time is over.
+  void shut_down();
 
   [[nodiscard]] Dispatcher& dispatcher() { return *dispatcher_; }
+  [[nodiscard]] const Dispatcher& dispatcher() const { return *dispatcher_; }
   /// Others on our ports. After start().
   [[nodiscard]] const std::vector<SecondListener>& second_listeners() const {
     return listener_watch_->present();
@@ -54,16 +57,25 @@ class Supervisor {
   [[nodiscard]] Loop& loop() { return loop_; }
 
  private:
+  void watch_workers();
+  void reload_file(std::function<void(const ReloadReport&)> done);
   void signalled(Signal signal);
   void time_is_over();
   void end_all();
+  void begin_draining();
+  void close_control(std::function<void()> closed);
 
   Loop loop_;
+  ServiceManager service_manager_;
   std::unique_ptr<Dispatcher> dispatcher_;
   std::optional<AddressFollower> address_follower_;
   std::optional<ListenerWatch> listener_watch_;
+  std::optional<WorkerWatch> watch_;
+  RunningProgram program_{*this};
+  std::unique_ptr<Control> control_;  // null: it is closed
   std::optional<SignalThread> signals_;
   Timer drain_timer_;
+  bool has_deadline_ = false;
   bool terminated_ = false;
 };
 

@@ -17,11 +17,12 @@ class FileDescriptor {
     std::swap(descriptor_, other.descriptor_);
     return *this;
   }
-  ~FileDescriptor() {
-    if (descriptor_ >= 0) ::close(descriptor_);
-  }
+  ~FileDescriptor() { close(); }
   [[nodiscard]] int get() const { return descriptor_; }
   [[nodiscard]] bool is_open() const { return descriptor_ >= 0; }
+  void close() {
+    if (is_open()) ::close(release());
+  }
   /// The caller closes it from now on.
   [[nodiscard]] int release() { return std::exchange(descriptor_, -1); }
 

@@ -1,14 +1,14 @@
 #include "platform/listening_socket.h"
 
-#include <linux/filter.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
+#include <climits>
 #include <optional>
 #include <system_error>
 #include <utility>
@@ -66,6 +66,14 @@ void set_option(int descriptor, int level, int option, int value = 1) {
   ::setsockopt(descriptor, level, option, &value, sizeof(value));
 }
 
+// None if the descriptor is no socket.
+std::optional<int> option_of(int descriptor, int option) {
+  int value = 0;
+  socklen_t length = sizeof(value);
+  if (::getsockopt(descriptor, SOL_SOCKET, option, &value, &length) != 0) return std::nullopt;
+  return value;
+}
+
 // Finds out who is behind a socket file that is in the way, and removes it if nobody is; the errno that
 // stands against it, else 0.
 int remove_stale_socket_file(const std::string& path, const sockaddr* address, socklen_t length) {
@@ -82,7 +90,8 @@ int remove_stale_socket_file(const std::string& path, const sockaddr* address, s
 enum class Sharing : bool { off, on };
 
 std::expected<Socket, ListenError> open_socket(const SocketAddress& address,
-                                               std::chrono::seconds defer_accept, Sharing sharing) {
+                                               std::chrono::seconds defer_accept, Sharing sharing,
+                                               SocketAccess access = SocketAccess::by_umask) {
   sockaddr_storage storage{};
   const socklen_t length = to_system_address(address, storage);
   if (length == 0) return failure(address, ENAMETOOLONG);
@@ -100,6 +109,11 @@ std::expected<Socket, ListenError> open_socket(const SocketAddress& address,
     if (sharing == Sharing::on) set_option(descriptor.get(), SOL_SOCKET, SO_REUSEPORT);
   }
 
+  if (!address.ip && access == SocketAccess::owner_only) {
+    // The file of the socket gets the mode that the descriptor has when it is bound (Linux, net/unix), so
+    // that there is no moment in which others could connect.
+    if (::fchmod(descriptor.get(), S_IRUSR | S_IWUSR) != 0) return failure(address, errno);
+  }
   int result = ::bind(descriptor.get(), system_address, length);
   if (result != 0 && errno == EADDRINUSE && !address.ip) {
     if (const int error = remove_stale_socket_file(address.unix_path, system_address, length))
@@ -121,6 +135,10 @@ void set_sharing(Socket socket, Sharing sharing) {
 std::expected<Socket, ListenError> open_listening_socket(const SocketAddress& address,
                                                          std::chrono::seconds defer_accept) {
   return open_socket(address, defer_accept, Sharing::off);
+}
+
+std::expected<Socket, ListenError> open_control_socket(const SocketAddress& address, SocketAccess access) {
+  return open_socket(address, std::chrono::seconds{0}, Sharing::off, access);
 }
 
 std::expected<Socket, ListenError> open_beside_own_sockets(const SocketAddress& address,
@@ -148,23 +166,52 @@ void forget_sharing(std::uint16_t port) {
 }
 
 void stop_handshakes(Socket listener) {
-  // A classic filter sees a segment from its TCP header on (RFC 9293, 3.1: the flags are its byte 13).
-  constexpr std::uint32_t flags_at = 13;
-  constexpr std::uint32_t syn = 0x02;
-  std::array program{
-      sock_filter{.code = BPF_LD | BPF_B | BPF_ABS, .jt = 0, .jf = 0, .k = flags_at},
-      sock_filter{.code = BPF_JMP | BPF_JSET | BPF_K, .jt = 0, .jf = 1, .k = syn},
-      sock_filter{.code = BPF_RET | BPF_K, .jt = 0, .jf = 0, .k = 0},
-      sock_filter{.code = BPF_RET | BPF_K, .jt = 0, .jf = 0, .k = UINT32_MAX},
-  };
+  // Bound to an interface that does not exist, it is found for no SYN. Handshakes that have begun, and their
+  // connections, are bound to what it was bound to then, which is nothing. In contrast to a socket filter
+  // this takes no capability (since Linux 5.7).
+  constexpr int no_interface = INT_MAX;
   if (!address_of_listening_socket(listener).ip) return;
-  const sock_fprog filter{.len = program.size(), .filter = program.data()};
-  ::setsockopt(std::to_underlying(listener), SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof(filter));
+  set_option(std::to_underlying(listener), SOL_SOCKET, SO_BINDTOIFINDEX, no_interface);
 }
 
 void set_defer_accept(Socket listener, std::chrono::seconds defer_accept) {
   set_option(std::to_underlying(listener), IPPROTO_TCP, TCP_DEFER_ACCEPT,
              static_cast<int>(defer_accept.count()));
+}
+
+std::expected<void, ListenError> prepare_passed_socket(Socket passed) {
+  const auto fault = [](const char* message) {
+    return std::unexpected(ListenError{Status::failed, EINVAL, message});
+  };
+  const int descriptor = std::to_underlying(passed);
+  const auto family = option_of(descriptor, SO_DOMAIN);
+  if (!family) return fault("is no socket");
+  if (option_of(descriptor, SO_TYPE) != SOCK_STREAM) {
+    return fault("is no stream socket; its unit needs ListenStream=");
+  }
+  if (*family == AF_INET || *family == AF_INET6) {
+    if (option_of(descriptor, SO_PROTOCOL) != IPPROTO_TCP) return fault("is not of TCP");
+  } else if (*family != AF_UNIX) {
+    return fault("is neither of TCP nor a unix socket");
+  }
+  if (option_of(descriptor, SO_ACCEPTCONN) != 1) {
+    return fault("is not listening; its unit needs Accept=no");
+  }
+  if (const SocketAddress address = address_of_listening_socket(passed);
+      !address.ip && address.unix_path.empty()) {
+    return fault("is an abstract unix socket, which has no permissions; its unit needs a path");
+  }
+  if (::fcntl(descriptor, F_SETFL, O_NONBLOCK) != 0) {
+    const int error = errno;
+    return std::unexpected(
+        ListenError{status_of(error), error, "cannot be used: " + std::generic_category().message(error)});
+  }
+  if (*family != AF_UNIX) set_option(descriptor, IPPROTO_TCP, TCP_NODELAY);
+  return {};
+}
+
+void close_passed_socket(Socket listener) {
+  ::close(std::to_underlying(listener));
 }
 
 SocketAddress address_of_listening_socket(Socket listener) {
@@ -186,6 +233,7 @@ std::optional<int> find_unix_listener(const std::string& path) {
   sockaddr_storage storage{};
   const socklen_t length = to_system_address({.ip = {}, .unix_path = path}, storage);
   const FileDescriptor caller(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!caller.is_open()) return std::nullopt;
   if (::connect(caller.get(), reinterpret_cast<const sockaddr*>(&storage), length) != 0) return std::nullopt;
   ucred peer{};
   socklen_t peer_length = sizeof(peer);

@@ -20,6 +20,12 @@ struct ListenError {
       message;  ///< a sentence without a full stop, e.g. "cannot listen on 0.0.0.0:80: permission denied: …"
 };
 
+/// Who may connect to a unix socket.
+enum class SocketAccess : std::uint8_t {
+  by_umask,
+  owner_only,  ///< mode 0600, from its first moment on
+};
+
 /// Binds and listens; the result is non-blocking and close-on-exec.
 ///
 /// TCP: nobody else can join the port while this socket listens (no SO_REUSEPORT), and connections of an
@@ -36,6 +42,10 @@ struct ListenError {
 [[nodiscard]] std::expected<Socket, ListenError> open_listening_socket(
     const SocketAddress& address, std::chrono::seconds defer_accept = std::chrono::seconds{0});
 
+/// The same for the admin socket and the monitor.
+[[nodiscard]] std::expected<Socket, ListenError> open_control_socket(const SocketAddress& address,
+                                                                     SocketAccess access);
+
 /// The same for an address that overlaps with some of ours, which listen and are to be closed soon: a
 /// wildcard in place of an address of its port, or the other way round. For the length of the call strangers
 /// of the same user could join the port.
@@ -46,9 +56,9 @@ struct ListenError {
 /// of the same user share it again. Best effort: it needs one address on which the port is free.
 void forget_sharing(std::uint16_t port);
 
-/// Lets the handshakes that have begun come to their end, and no new ones begin: who tries is not refused but
-/// asked to try again, a second later. For a socket that is about to be closed, which would reset whatever
-/// waits in its queue. No effect on a unix socket.
+/// Lets the handshakes that have begun come to their end, and no new ones begin: who tries comes to another
+/// socket that listens on the address, or is refused. For a socket that is about to be closed, which would
+/// reset whatever waits in its queue. No effect on a unix socket.
 void stop_handshakes(Socket listener);
 
 /// Changes what was given when it was opened.
@@ -56,6 +66,16 @@ void set_defer_accept(Socket listener, std::chrono::seconds defer_accept);
 
 /// Closes it and removes the file of a unix socket. No accept may be pending on it.
 void close_listening_socket(Socket listener);
+
+/// Makes a listener of a socket that the service manager has bound and passed (service_manager.h): it must be
+/// a stream socket of TCP or of a unix path that listens, and becomes non-blocking. What its unit can say
+/// about it stays as it is: backlog, DeferAcceptSec= and so on; only TCP_NODELAY is set for the accepted
+/// ones. The message of the error continues a sentence that names the socket: "is not listening; …".
+[[nodiscard]] std::expected<void, ListenError> prepare_passed_socket(Socket passed);
+
+/// Closes our descriptor. The address stays bound: it is the service manager's, and so is the file of a unix
+/// socket. No accept may be pending on it.
+void close_passed_socket(Socket listener);
 
 /// The address that a listener really has, with the port that the system chose.
 [[nodiscard]] SocketAddress address_of_listening_socket(Socket listener);

@@ -99,18 +99,20 @@ class Search {
     auto sockets = list_sockets(ports_, ListedSockets::all);
     if (!sockets) return std::unexpected(std::move(sockets.error()));
     std::vector<LocalSocket> connections;
-    for (LocalSocket& socket : *sockets) {
+    for (const LocalSocket& socket : *sockets) {
       if (std::ranges::none_of(queries_, [&](const PortQuery& query) { return query.covers(socket); }))
         continue;
       if (socket.state == LocalSocket::State::listening || socket.state == LocalSocket::State::bound) {
-        add(std::move(socket), network_namespace);
+        add(socket, network_namespace);
       } else {
-        connections.push_back(std::move(socket));
+        connections.push_back(socket);
       }
     }
-    add_connections(std::move(connections), network_namespace);
+    add_connections(connections, network_namespace);
     return {};
   }
+
+  void miss(const std::string& network_namespace) { found_.missed_namespaces.push_back(network_namespace); }
 
   PortOwners take() {
     name_owners(found_.owners);
@@ -122,10 +124,10 @@ class Search {
   }
 
  private:
-  void add(LocalSocket socket, const std::string& network_namespace) {
+  void add(const LocalSocket& socket, const std::string& network_namespace) {
     // Interfaces have their numbers per namespace, and we are in the one that we look at.
     std::string interface = interface_name(socket.interface);
-    found_.owners.push_back({.socket = std::move(socket),
+    found_.owners.push_back({.socket = socket,
                              .interface = std::move(interface),
                              .network_namespace = network_namespace,
                              .processes = {},
@@ -135,12 +137,12 @@ class Search {
                              .shares_port = {}});
   }
 
-  void add_connections(std::vector<LocalSocket> connections, const std::string& network_namespace) {
+  void add_connections(const std::vector<LocalSocket>& connections, const std::string& network_namespace) {
     std::map<std::pair<std::uint16_t, Transport>, std::vector<LocalSocket>> by_port;
-    for (LocalSocket& each : connections) {
-      by_port[{each.local.port, each.transport}].push_back(std::move(each));
+    for (const LocalSocket& each : connections) {
+      by_port[{each.local.port, each.transport}].push_back(each);
     }
-    for (auto& [key, of_port] : by_port) {
+    for (const auto& [key, of_port] : by_port) {
       const auto [port, transport] = key;
       const bool is_held = std::ranges::any_of(found_.owners, [&](const PortOwner& owner) {
         return owner.socket.local.port == port && owner.socket.transport == transport &&
@@ -152,11 +154,11 @@ class Search {
                             .open = 0,
                             .in_time_wait = 0};
       std::size_t named = 0;
-      for (LocalSocket& each : of_port) {
+      for (const LocalSocket& each : of_port) {
         if (each.state == LocalSocket::State::time_wait) {
           ++count.in_time_wait;
         } else if (!is_held && each.inode != 0 && named < most_named_connections) {
-          add(std::move(each), network_namespace);
+          add(each, network_namespace);
           ++named;
         } else {
           ++count.open;
@@ -187,8 +189,10 @@ std::expected<PortOwners, std::string> find_port_owners(std::span<const PortQuer
   if (const auto looked = search.look(""); !looked) return std::unexpected(looked.error());
   if (where == SearchedNamespaces::all) {
     for (const NetworkNamespace& other : other_network_namespaces()) {
-      // One that cannot be entered, or is just going, is out of sight.
-      (void)run_in_network_namespace(other, [&] { (void)search.look(other.name); });
+      bool is_searched = false;
+      const bool has_entered =
+          run_in_network_namespace(other, [&] { is_searched = search.look(other.name).has_value(); });
+      if (!has_entered || !is_searched) search.miss(other.name);
     }
   }
   return search.take();

@@ -52,6 +52,7 @@ struct PortOwners {
   /// too.
   std::vector<PortOwner> owners;
   std::vector<ConnectionCount> connections;
+  std::vector<std::string> missed_namespaces;  ///< other network namespaces that this user may not enter
 };
 
 enum class SearchedNamespaces : std::uint8_t { own, all };

@@ -157,13 +157,14 @@ std::expected<void, int> ask(NetlinkSocket& netlink, const Question& question, c
   NetlinkRequest request = request_of(question);
   request.append_attribute(INET_DIAG_REQ_BYTECODE, std::as_bytes(std::span(filter)));
   return netlink.list(request, [&](const NetlinkMessage& message) {
-    if (auto socket = read_socket(message, question.transport)) sockets.push_back(std::move(*socket));
+    if (auto socket = read_socket(message, question.transport)) sockets.push_back(*socket);
   });
 }
 
 // A listening MPTCP socket is listed twice: as what the application has, and as the TCP socket inside of it.
 // Linux before 6.6 gives the inner one a number of its own, which no process has.
 void merge_multipath(std::vector<LocalSocket>& sockets, std::span<const LocalSocket> multipath) {
+  if (multipath.empty()) return;
   std::vector<LocalSocket*> nameless;
   for (LocalSocket& inner : sockets) {
     if (std::ranges::find(multipath, inner.inode, &LocalSocket::inode) == multipath.end()) {

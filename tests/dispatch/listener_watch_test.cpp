@@ -21,7 +21,7 @@ SocketAddress at(const char* address, std::uint16_t port) {
 }
 
 class ListenerWatchTest : public testing::Test {
- protected:
+ public:
   ListenerWatchTest() : loop_(std::move(*make_engine(Engine::epoll))) {
     // 127.0.0.1 is ours; a socket of somebody else's on 127.0.0.2 has the same port.
     const auto socket = open_listening_socket(at("127.0.0.1", 0));

@@ -19,7 +19,7 @@ namespace portshare {
 /// A configuration whose backends are `backends`, in TOML, the first of which is named "b".
 inline Config config_with_backends(std::string_view backends) {
   ConfigResult result =
-      read_config("listener.l = { bind = [\"*:7\"], default = \"b\" }\n" + std::string(backends), "f");
+      read_config("listener.l = { bind = [\"*:4711\"], default = \"b\" }\n" + std::string(backends), "f");
   for (const Diagnostic& diagnostic : result.diagnostics) {
     if (diagnostic.severity == Severity::error) ADD_FAILURE() << diagnostic.to_string();
   }

@@ -10,8 +10,8 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdio>
 #include <cstdlib>
+#include <sstream>
 
 #include "tests/platform/test_socket.h"
 
@@ -64,10 +64,11 @@ PortOwners owners_of(std::uint16_t port, std::optional<IpAddress> address = IpAd
 
 bool kernel_is_at_least(int major, int minor) {
   utsname name{};
+  if (::uname(&name) != 0) return false;
   int found_major = 0;
   int found_minor = 0;
-  ::uname(&name);
-  std::sscanf(name.release, "%d.%d", &found_major, &found_minor);
+  char dot = 0;
+  std::istringstream(name.release) >> found_major >> dot >> found_minor;
   return std::pair(found_major, found_minor) >= std::pair(major, minor);
 }
 
@@ -85,8 +86,10 @@ TEST(SocketDiag, TellsAddressStateAndInode) {
 }
 
 TEST(SocketDiag, OnlyThesePortsAndEachOfThem) {
+  constexpr int count = 20;
   std::vector<TestSocket> listeners;
-  for (int i = 0; i < 20; ++i) listeners.push_back(listening_on(any_port()));
+  listeners.reserve(count);
+  for (int i = 0; i < count; ++i) listeners.push_back(listening_on(any_port()));
   // Every other one, in no order, beside ports that nobody has.
   std::vector<std::uint16_t> ports{1, 65535};
   std::vector<std::uint64_t> expected;
@@ -223,8 +226,10 @@ TEST(PortOwner, IsEveryProcessThatInheritedIt) {
 }
 
 TEST(PortOwner, IsFoundBehindManyDescriptors) {
+  constexpr int count = 3000;
   std::vector<FileDescriptor> many;
-  for (int i = 0; i < 3000; ++i) many.emplace_back(::dup(STDERR_FILENO));
+  many.reserve(count);
+  for (int i = 0; i < count; ++i) many.emplace_back(::dup(STDERR_FILENO));
   if (!many.back().is_open()) GTEST_SKIP() << "too few descriptors";
   const TestSocket listener = listening_on(any_port());
   const auto found = owners_of(listener.port());

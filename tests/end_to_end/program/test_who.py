@@ -134,6 +134,15 @@ def test_another_network_namespace(hold):
     assert "network namespace" in who(port)
 
 
+@pytest.mark.skipif(run(["unshare", "-n", "true"]).returncode != 0, reason="no network namespaces for us")
+def test_a_network_namespace_that_may_not_be_entered(hold):
+    port = free_port()
+    holder = hold(f"tcp,0.0.0.0,{port}", prefix=["unshare", "-n"])
+    result = run(["setpriv", "--bounding-set=-sys_admin", "--inh-caps=-sys_admin", BINARY, "who", port])
+    assert result.returncode == 1 and f"nobody holds {port}\n" in result.stdout
+    assert f"of pid {holder.pid} is not visible: run as root\n" in result.stdout, result
+
+
 def test_a_service_is_named(hold):
     port = free_port()
     process = hold(f"tcp,127.0.0.1,{port}")
