@@ -409,7 +409,7 @@ void Session::terminate(Outcome outcome, CloseMode mode) {
   if (server_close_mode_ == CloseMode::orderly) server_close_mode_ = mode;
   state_ = State::terminating;
   loop().cancel(timer_);
-  (void)leave_queue();
+  if (waiter_) (void)leave_queue();
   for (Op* op : {&client_receive_, &client_send_, &server_receive_, &server_send_}) loop().cancel(*op);
   close_when_quiet();
 }
