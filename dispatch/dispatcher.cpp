@@ -16,6 +16,7 @@
 #include "platform/descriptor_limit.h"
 #include "platform/pipe_pool.h"
 #include "platform/resolver.h"
+#include "platform/transparent.h"
 
 namespace portshare {
 
@@ -29,13 +30,28 @@ SipKey random_key() {
   return key;
 }
 
+Dispatcher::Outcome check_transparency(const Config& config) {
+  for (const BackendConfig& backend : config.backends) {
+    if (!backend.is_transparent) continue;
+    if (const auto allowed = can_connect_transparently(); !allowed) {
+      return std::unexpected(
+          fmt::format("{}:{}: backend '{}': transparent: {}; grant it (AmbientCapabilities=CAP_NET_ADMIN in "
+                      "a systemd unit), or "
+                      "take the key away, and see docs/transparent.md",
+                      config.file, backend.line, backend.name, allowed.error()));
+    }
+  }
+  return {};
+}
+
+/// Where listeners take connections. The addresses that a wildcard with exceptions stands for change, so it
+/// counts as a whole.
 std::vector<ListenerAddress> addresses_of(const Config& config, const std::vector<ListeningSocket>& sockets) {
   std::vector<ListenerAddress> listening;
   listening.reserve(sockets.size());
   for (const ListeningSocket& socket : sockets) {
     listening.push_back({.listener = socket.listener, .address = socket.address});
   }
-  // The addresses that a wildcard stands for change, so it counts as a whole.
   for (std::uint32_t listener = 0; listener < config.listeners.size(); ++listener) {
     const ListenerConfig& each = config.listeners[listener];
     for (const SocketAddress& address : each.bind) {
@@ -103,6 +119,7 @@ std::expected<ServerPool, std::string> Dispatcher::resolve_servers(const Config&
 
 /// Everything that a configuration needs, without touching what runs.
 Dispatcher::Outcome Dispatcher::prepare(Snapshot& snapshot, std::shared_ptr<const Config> config) {
+  if (auto allowed = check_transparency(*config); !allowed) return allowed;
   auto servers = resolve_servers(*config);
   if (!servers) return std::unexpected(std::move(servers.error()));
   auto file = open_access_log(config->server.log, config->server.user);
@@ -339,7 +356,9 @@ void Dispatcher::names_changed() {
     const auto known = [this](const std::string& host) { return names_->known(host); };
     auto servers = ServerPool::resolve(*snapshot.config, known, *registry_);
     if (!servers) return std::unexpected(std::move(servers.error()));
-    if (auto sound = check_loops(*snapshot.config, addresses_of(*snapshot.config, snapshot.sockets), *servers); !sound) {
+    if (auto sound =
+            check_loops(*snapshot.config, addresses_of(*snapshot.config, snapshot.sockets), *servers);
+        !sound) {
       return sound;
     }
     snapshot.servers = std::make_shared<const ServerPool>(std::move(*servers));
@@ -393,8 +412,9 @@ void Dispatcher::hand_over(SessionSender sender, std::function<void()> stopped_a
       });
     };
     thread->loop->post([this, worker = thread->worker, mover] {
-      worker->hand_over(mover, [this] { on_control([this] { worker_stopped_accepting(); }); },
-                        [worker] { worker->loop().stop(); });
+      worker->hand_over(
+          mover, [this] { on_control([this] { worker_stopped_accepting(); }); },
+          [worker] { worker->loop().stop(); });
     });
   }
 }

@@ -34,6 +34,9 @@ std::vector<Capability> needed_capabilities(const Config& config) {
     return has_privileged_port(listener, first_unprivileged);
   });
   if (binds_low_ports) needed.push_back(Capability::net_bind_service);
+  if (std::ranges::any_of(config.backends, &BackendConfig::is_transparent)) {
+    needed.push_back(Capability::net_admin);
+  }
   return needed;
 }
 

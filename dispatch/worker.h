@@ -101,6 +101,7 @@ class Worker {
   [[nodiscard]] std::string spare_text();
   void keep_text(std::string text);
   [[nodiscard]] Pool<ServerQueue::Waiter>& waiters() { return waiters_; }
+  [[nodiscard]] Pool<SourcedAddress>& sourced_addresses() { return sourced_addresses_; }
   /// A connection that waits for a further request is to end instead.
   [[nodiscard]] bool is_draining() const { return draining_ && !mover_; }
   [[nodiscard]] bool is_terminating() const { return terminating_; }
@@ -141,6 +142,7 @@ class Worker {
   Pool<Announcement> announcements_;
   Pool<H2Exchange> http2_exchanges_;
   Pool<ServerQueue::Waiter> waiters_;
+  Pool<SourcedAddress> sourced_addresses_;
   Session* first_session_ = nullptr;
   WorkerMetrics metrics_;
   std::uint64_t last_number_ = 0;
