@@ -74,7 +74,7 @@ bool AccessLogRing::pop(AccessRecord& record, std::string& name, std::string& al
   return true;
 }
 
-std::expected<AccessLogFile, std::string> open_access_log(const LogConfig& config) {
+std::expected<AccessLogFile, std::string> open_access_log(const LogConfig& config, const std::string& owner) {
   switch (config.access) {
     case LogConfig::AccessTarget::off:
       return nullptr;
@@ -83,7 +83,7 @@ std::expected<AccessLogFile, std::string> open_access_log(const LogConfig& confi
     case LogConfig::AccessTarget::file:
       break;
   }
-  const auto opened = open_log_file(config.access_path);
+  const auto opened = open_log_file(config.access_path, owner);
   if (!opened) {
     return std::unexpected(
         fmt::format("cannot open the access log '{}': {}; check the folder and its permissions",

@@ -53,7 +53,8 @@ class AccessLogRing {
 using AccessLogFile = std::shared_ptr<std::FILE>;
 
 /// Opens the file, appending to it; null if the configuration wants no access log. The error is a sentence.
-[[nodiscard]] std::expected<AccessLogFile, std::string> open_access_log(const LogConfig& config);
+[[nodiscard]] std::expected<AccessLogFile, std::string> open_access_log(const LogConfig& config,
+                                                                        const std::string& owner = {});
 
 /// Owns the rings and the thread that empties them.
 class AccessLog {

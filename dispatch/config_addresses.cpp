@@ -12,6 +12,22 @@ namespace portshare {
 namespace {
 
 constexpr std::string_view unix_scheme = "unix:";
+constexpr std::string_view systemd_scheme = "systemd:";
+
+/// As FileDescriptorName= of systemd.socket(5) takes them.
+std::expected<std::string, std::string> parse_passed_socket(std::string_view text) {
+  constexpr std::size_t longest_name = 255;
+  const std::string_view name = text.substr(systemd_scheme.size());
+  if (name.empty()) return std::unexpected(fmt::format("'{}' without the name of a socket", text));
+  const auto is_legal = [](char c) { return c >= ' ' && c <= '~' && c != ':'; };
+  if (name.size() > longest_name || !std::ranges::all_of(name, is_legal)) {
+    return std::unexpected(
+        fmt::format("'{}': the name of a socket, FileDescriptorName= of its unit, has up to {} ASCII "
+                    "characters and no colon",
+                    text, longest_name));
+  }
+  return std::string(name);
+}
 
 std::expected<std::string, std::string> parse_unix_path(std::string_view text) {
   const std::string_view path = text.substr(unix_scheme.size());
@@ -123,19 +139,25 @@ std::expected<SocketAddress, std::string> parse_socket_address(std::string_view 
   return parse_socket_address(text, 1);
 }
 
-std::expected<std::vector<SocketAddress>, std::string> parse_bind_address(std::string_view text) {
-  std::vector<SocketAddress> result;
+std::expected<BindAddress, std::string> parse_bind_address(std::string_view text) {
+  BindAddress result;
+  if (text.starts_with(systemd_scheme)) {
+    auto name = parse_passed_socket(text);
+    if (!name) return std::unexpected(std::move(name.error()));
+    result.passed_socket = std::move(*name);
+    return result;
+  }
   if (text.starts_with("*:")) {
     const auto port = parse_port_of(text, text.substr(2), 0);
     if (!port) return std::unexpected(port.error());
     for (const IpAddress& any : {IpAddress::v4({}), IpAddress()}) {
-      result.push_back({.ip = IpEndpoint{any, *port}, .unix_path = {}});
+      result.addresses.push_back({.ip = IpEndpoint{any, *port}, .unix_path = {}});
     }
     return result;
   }
   auto address = parse_socket_address(text, 0);
   if (!address) return std::unexpected(std::move(address.error()));
-  result.push_back(std::move(*address));
+  result.addresses.push_back(std::move(*address));
   return result;
 }
 
@@ -190,6 +212,13 @@ std::expected<DestinationMatcher, std::string> parse_destination(std::string_vie
   if (!prefix) return std::unexpected(prefix.error());
   result.prefix = *prefix;
   return result;
+}
+
+std::expected<IpAddress, std::string> parse_local_address(std::string_view text) {
+  const auto address = IpAddress::parse(text);
+  if (!address) return std::unexpected(fmt::format("'{}' is no IP address, such as '192.0.2.1'", text));
+  if (address->is_unspecified()) return std::unexpected(fmt::format("'{}' is the wildcard itself", text));
+  return *address;
 }
 
 std::expected<IpPrefix, std::string> parse_prefix(std::string_view text) {

@@ -18,13 +18,24 @@
 #include "core/siphash.h"
 #include "dispatch/access_log.h"
 #include "dispatch/config.h"
+#include "dispatch/health_checker.h"
 #include "dispatch/listening_sockets.h"
+#include "dispatch/name_refresher.h"
 #include "dispatch/snapshot.h"
 #include "dispatch/worker.h"
+#include "platform/dns_resolver.h"
 #include "platform/engine.h"
 #include "platform/loop.h"
+#include "platform/service_manager.h"
 
 namespace portshare {
+
+struct DispatcherOptions {
+  std::vector<PassedSocket> passed_sockets;  ///< for "systemd:NAME"; the dispatcher owns them
+  /// Called when every address is bound and the log is open, before a thread starts: privileges can be given
+  /// up then. An error ends the start.
+  std::function<std::expected<void, std::string>()> on_bound;
+};
 
 /// Binds every address of a configuration and serves it by as many workers as it says, each on a thread of
 /// its own. Belongs to the control thread, on which `control` runs: all calls are made there, and all
@@ -38,7 +49,8 @@ class Dispatcher {
   /// being accepted. The error is one or more sentences, a line each; nothing is left behind then. `control`
   /// must outlive the dispatcher, and run for its callbacks to come.
   static std::expected<std::unique_ptr<Dispatcher>, std::string> start(std::shared_ptr<const Config> config,
-                                                                       Loop& control);
+                                                                       Loop& control,
+                                                                       const DispatcherOptions& options = {});
   Dispatcher(const Dispatcher&) = delete;
   Dispatcher& operator=(const Dispatcher&) = delete;
   /// Ends all connections now, if there are any left.
@@ -52,6 +64,9 @@ class Dispatcher {
   /// The same for a part of the snapshot: `change` is called when its turn has come, with a copy of the
   /// present one, and alters it.
   void change(std::function<Outcome(Snapshot&)> change, std::function<void(Outcome)> done);
+  /// Opens and closes listening sockets as the addresses of this host are now, for the wildcards with
+  /// `except`. `done` gets whether there are some that could not be bound and may be later.
+  void follow_addresses(std::function<void(bool is_waiting)> done);
   /// What is served at present.
   [[nodiscard]] const std::shared_ptr<const Snapshot>& snapshot() const { return snapshot_; }
 
@@ -59,12 +74,18 @@ class Dispatcher {
   /// Workers that have ended are left out.
   void ask_workers(std::function<void(Worker&)> task, std::function<void()> done);
 
+  /// Has `answer` called when this worker, one of worker_count(), comes round; false if it has ended.
+  bool ask_worker(std::size_t index, std::function<void()> answer);
+
   /// Stops accepting, gives the ports back, and lets run what runs. `finished` is called when the last
   /// connection has ended.
   void drain(std::function<void()> finished);
   [[nodiscard]] bool is_draining() const { return draining_; }
   /// Ends all connections. After drain().
   void terminate();
+
+  /// The states of the servers: what the operator and the checks say about them.
+  [[nodiscard]] ServerRegistry& registry() { return *registry_; }
 
   [[nodiscard]] Engine engine() const { return engine_; }
   [[nodiscard]] std::size_t worker_count() const { return threads_.size(); }
@@ -84,6 +105,10 @@ class Dispatcher {
   };
   explicit Dispatcher(Loop& control);
   Outcome choose_engine(const Config& config);
+  std::expected<ServerPool, std::string> resolve_servers(const Config& config);
+  void look_up(const std::string& host, std::function<void(DnsResolver::Answer)> done);
+  void names_changed();
+  void watch_servers();
   Outcome prepare(Snapshot& snapshot, std::shared_ptr<const Config> config);
   Outcome start_workers();
   void run_worker(WorkerThread& self, std::uint32_t index, std::size_t max_sessions,
@@ -101,6 +126,10 @@ class Dispatcher {
   std::shared_ptr<const bool> life_ =
       std::make_shared<const bool>(true);  // what is posted to `control_` asks for it
   SipKey admission_key_;
+  std::optional<ServerRegistry> registry_;  // outlives the workers
+  std::optional<DnsResolver> dns_;
+  std::optional<NameRefresher> names_;
+  std::optional<HealthChecker> health_;
   Engine engine_ = Engine::epoll;
   std::size_t descriptor_limit_ = 0;
   ListeningSockets sockets_;

@@ -96,7 +96,7 @@ constexpr std::array server_keys{
         "monitor", [](ServerTarget& target, const Setting& setting) { target.check_address(setting); }},
     KnownKey<ServerTarget>{"user",
                            [](ServerTarget& target, const Setting& setting) {
-                             if (target.settings.text(setting)) target.settings.not_supported_yet(setting);
+                             if (const auto user = target.settings.text(setting)) target.server.user = *user;
                            }},
     KnownKey<ServerTarget>{"log",
                            [](ServerTarget& target, const Setting& setting) {

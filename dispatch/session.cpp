@@ -57,6 +57,7 @@ void Session::client_received(Op& op) {
       return read_proxy_header(op);
     case State::first_flight:
       return read_first_flight(op);
+    case State::waiting:
     case State::connecting:
     case State::announcing:
     case State::switching:
@@ -94,6 +95,7 @@ void Session::client_sent(Op& op) {
       return close_when_quiet();
     case State::proxy_header:
     case State::first_flight:
+    case State::waiting:
     case State::connecting:
     case State::announcing:
       return greeting_sent(op);
@@ -126,6 +128,7 @@ void Session::server_received(Op& op) {
       return connect_failed(Status::refused);  // closed, because it was ourselves
     case State::proxy_header:
     case State::first_flight:
+    case State::waiting:
     case State::relaying:
     case State::moving:
       std::abort();
@@ -157,6 +160,7 @@ void Session::server_sent(Op& op) {
       return close_when_quiet();
     case State::proxy_header:
     case State::first_flight:
+    case State::waiting:
     case State::switching:
     case State::closing:
       std::abort();
@@ -169,6 +173,9 @@ void Session::timer_fired() {
       return proxy_header_timed_out();
     case State::first_flight:
       return first_flight_timed_out();
+    case State::waiting:
+      // Who has been called in this very moment goes in.
+      return leave_queue() ? refuse(Outcome::unavailable) : void();
     case State::connecting:
     case State::announcing:
       return loop().cancel(server_send_);
@@ -186,56 +193,11 @@ void Session::timer_fired() {
   }
 }
 
-// --- Connecting ---
-
-void Session::connect_to(std::uint32_t backend) {
-  assert(!refused_as_);
-  const auto server_count = static_cast<std::uint32_t>(snapshot_->servers().servers(backend).size());
-  backend_ = backend;
-  server_index_ = snapshot_->next_server(backend);
-  attempts_left_ = std::min(snapshot_->config().backends[backend].retries + 1, server_count);
-  connect_started_ = loop().now();
-  connect_next();
-}
-
-void Session::connect_next() {
-  state_ = State::connecting;
-  --attempts_left_;
-  const Server& server = snapshot_->servers().servers(backend_)[server_index_];
-  if (server.leads_back_if_local && worker_.is_known_loop(server)) return connect_failed(Status::refused);
-  loop().arm(timer_, snapshot_->config().backends[backend_].connect_timeout);
-  const bool has_bytes = announcement_ || !first_bytes_.empty() || !upstream_.pending().empty();
-  loop().connect(server_send_, server.address, has_bytes ? Loop::Then::sends_at_once : Loop::Then::waits);
-}
-
-void Session::connected(Op& op) {
-  if (!op.succeeded()) return connect_failed(op.status);
-  if (is_connected_to_ourselves()) {
-    return loop().close(server_receive_, std::exchange(server_, Socket::none), CloseMode::reset);
-  }
-  connect_time_ = loop().now() - connect_started_;
-  if (announcement_) return announce();
-  start_relay();
-}
-
-void Session::connect_failed(Status status) {
-  if (attempts_left_ > 0 && !is_shortage(status)) {
-    server_index_ =
-        (server_index_ + 1) % static_cast<std::uint32_t>(snapshot_->servers().servers(backend_).size());
-    if (server_ == Socket::none) return connect_next();
-    return loop().close(server_receive_, std::exchange(server_, Socket::none), CloseMode::reset);
-  }
-  server_close_mode_ = CloseMode::reset;  // one that has not taken its whole header
-  if (is_shortage(status)) return refuse(Outcome::unavailable);
-  // Cancelled by our own timer, or given up by the system: either way nobody answered.
-  const bool timed_out = status == Status::cancelled || status == Status::timed_out;
-  refuse(timed_out ? Outcome::connect_timeout : Outcome::refused);
-}
-
 // --- Relay ---
 
 void Session::start_relay() {
   state_ = State::relaying;
+  snapshot_->choice().connect_succeeded(backend_, server_index_);
   last_activity_ = loop().now();
   server_receive_.expect_wait();
   watch_idleness();
@@ -428,13 +390,14 @@ void Session::terminate(Outcome outcome, CloseMode mode) {
   if (server_close_mode_ == CloseMode::orderly) server_close_mode_ = mode;
   state_ = State::terminating;
   loop().cancel(timer_);
+  (void)leave_queue();
   for (Op* op : {&client_receive_, &client_send_, &server_receive_, &server_send_}) loop().cancel(*op);
   close_when_quiet();
 }
 
 bool Session::is_quiet() const {
   return client_receive_.is_idle() && client_send_.is_idle() && server_receive_.is_idle() &&
-         server_send_.is_idle();
+         server_send_.is_idle() && !waiter_;
 }
 
 void Session::close_when_quiet() {
@@ -457,6 +420,7 @@ void Session::close_when_quiet() {
 
 void Session::closed() {
   if (!is_quiet()) return;
+  server_place_.release();  // not before its socket is closed: whoever comes next is not one too many
   if (is_record_open_) log();
   worker_.finished(*this);
 }

@@ -21,6 +21,8 @@
 #include "dispatch/moved_session.h"
 #include "dispatch/outcome.h"
 #include "dispatch/relay.h"
+#include "dispatch/server_queue.h"
+#include "dispatch/server_state.h"
 #include "platform/loop.h"
 
 namespace portshare {
@@ -30,13 +32,15 @@ class WorkerSnapshot;
 
 /// A flat state machine; every transition stands in session.cpp, those between the requests of an HTTP/1
 /// connection in session_http.cpp, what is particular to HTTP/2 in session_http2.cpp, what comes before the
-/// route in session_first_flight.cpp and session_admission.cpp, and the PROXY protocol in session_proxy.cpp:
+/// route in session_first_flight.cpp and session_admission.cpp, the PROXY protocol in
+/// session_proxy.cpp, and the way to a server in session_connect.cpp:
 ///
-///     [proxy_header ▶] first_flight ──route──▶ connecting ▶ [announcing ▶] relaying ──┐
-///          │                │                      │             │                    │
-///          └────────────────┴──no server──────┬────┴─────────────┘                    │
-///                                             ▼                                       ▼
-///                                  answering ▶ lingering ─────────────────────▶ terminating ▶ closing
+///     [proxy_header ▶] first_flight ──route──▶ [waiting ⇄] connecting ▶ [announcing ▶] relaying ──┐
+///          │                │                      │           │              │                   │
+///          └────────────────┴──no server──────┬────┴───────────┴──────────────┘                   │
+///                                             ▼                                                   ▼
+///                                  answering ▶ lingering ─────────────────────────────▶ terminating ▶
+///                                  closing
 ///
 /// From `relaying` a session may also be `moving` to another process, in session_move.cpp, and one that
 /// arrives from there begins with it.
@@ -73,6 +77,7 @@ class Session {
   enum class State : std::uint8_t {
     proxy_header,  ///< waiting for the header of a proxy in front of us
     first_flight,
+    waiting,  ///< until a server has room: session_connect.cpp
     connecting,
     announcing,  ///< sending the server the header of ours, or closing one that would not take it
     relaying,
@@ -114,11 +119,19 @@ class Session {
   std::optional<std::uint32_t> find_backend(const RouteQuery& query);
   [[nodiscard]] std::optional<std::uint32_t> backend_of(const Route* route) const;
   void remember_names(const RouteQuery& query);
+
+  // From the route to a server that takes the connection: session_connect.cpp.
   void connect_to(std::uint32_t backend);
-  void connect_next();
+  void connect_next(ServerQueue::Place place_if_full = ServerQueue::Place::last);
+  void connect_to_server();
   void connected(Op& op);
   void connect_failed(Status status);
+  void wait_for_room(ServerQueue::Place place);
+  void room_called();
+  /// False: it has been called already.
+  [[nodiscard]] bool leave_queue();
   [[nodiscard]] bool is_connected_to_ourselves();
+
   void start_relay();
   void watch_idleness();
   void resume_both();
@@ -234,13 +247,16 @@ class Session {
   std::optional<Outcome> refused_as_;  // over a limit: never routed, whatever the client sends
   std::optional<MoveFailure> move_failure_;
   AdmissionPlace place_;
+  Outcome connect_outcome_ = Outcome::unavailable;  // what the client is told when no server is left to try
+  ServerPlace server_place_;
 
   Socket client_;
   Socket server_ = Socket::none;
   FirstFlight* first_flight_ = nullptr;
-  HttpExchange* exchange_ = nullptr;      // of a connection that carries HTTP/1, from its route on
-  H2Exchange* http2_ = nullptr;           // of one that carries HTTP/2
-  Announcement* announcement_ = nullptr;  // to the next server, from the route until it has it
+  HttpExchange* exchange_ = nullptr;       // of a connection that carries HTTP/1, from its route on
+  H2Exchange* http2_ = nullptr;            // of one that carries HTTP/2
+  ServerQueue::Waiter* waiter_ = nullptr;  // in the queue of backend_, or called
+  Announcement* announcement_ = nullptr;   // to the next server, from the route until it has it
   std::uint8_t* first_buffer_ =
       nullptr;  // of the receive that completed the first flight, until the relay takes it
   ByteView first_bytes_;
@@ -255,6 +271,7 @@ class Session {
   std::uint32_t backend_ = AccessRecord::none;
   std::uint32_t server_index_ = AccessRecord::none;
   std::uint32_t attempts_left_ = 0;
+  std::vector<std::uint32_t> tried_;                 // servers that have failed; mostly empty
   std::uint32_t next_backend_ = AccessRecord::none;  // while switching
 
   std::optional<IpEndpoint> source_;

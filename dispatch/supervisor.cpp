@@ -34,6 +34,16 @@ std::shared_ptr<const Config> without_rules(Config config) {
   return std::make_shared<const Config>(std::move(config));
 }
 
+std::vector<ListenerWatch::Own> listening_sockets(const Snapshot& snapshot) {
+  std::vector<ListenerWatch::Own> own;
+  own.reserve(snapshot.sockets.size());
+  for (const auto& [listener, socket, address] : snapshot.sockets) {
+    own.push_back(
+        {.listener = snapshot.config->listeners[listener].name, .address = address, .socket = socket});
+  }
+  return own;
+}
+
 ReloadReport failed_reload(std::vector<std::string> faults) {
   for (const std::string& fault : faults) spdlog::error("reload: {}", fault);
   spdlog::error("reload: nothing has changed");
@@ -42,25 +52,58 @@ ReloadReport failed_reload(std::vector<std::string> faults) {
 
 }  // namespace
 
-Supervisor::Supervisor(std::unique_ptr<Backend> engine)
+Supervisor::Supervisor(std::unique_ptr<Backend> engine, ServiceManager service_manager)
     : loop_(std::move(engine)),
+      service_manager_(std::move(service_manager)),
       drain_timer_([](void* self) { static_cast<Supervisor*>(self)->time_is_over(); }, this) {}
 
 Supervisor::~Supervisor() {
   signals_.reset();
+  listener_watch_.reset();
+  address_follower_.reset();
+  watch_.reset();
   dispatcher_.reset();
   loop_.cancel(drain_timer_);
 }
 
-std::expected<void, std::string> Supervisor::start(Config config) {
-  auto started = Dispatcher::start(without_rules(std::move(config)), loop_);
+std::expected<void, std::string> Supervisor::start(
+    Config config, std::function<std::expected<void, std::string>()> on_bound) {
+  auto started = Dispatcher::start(
+      without_rules(std::move(config)), loop_,
+      {.passed_sockets = service_manager_.take_passed_sockets(), .on_bound = std::move(on_bound)});
   if (!started) return std::unexpected(std::move(started.error()));
   dispatcher_ = std::move(*started);
+  watch_workers();
+  address_follower_.emplace(*dispatcher_);
+  listener_watch_.emplace(loop_, [this] {
+    // Who drains has given its ports away.
+    return dispatcher_->is_draining() ? std::vector<ListenerWatch::Own>{}
+                                      : listening_sockets(*dispatcher_->snapshot());
+  });
   signals_.emplace([this](Signal signal) { loop_.post([this, signal] { signalled(signal); }); });
   return {};
 }
 
+void Supervisor::watch_workers() {
+  WorkerWatch::Options options;
+  options.workers = dispatcher_->worker_count();
+  options.ask = [this](std::size_t worker, std::function<void()> answer) {
+    return dispatcher_->ask_worker(worker, std::move(answer));
+  };
+  if (const auto timeout = service_manager_.watchdog_timeout()) {
+    // What is late by half of the time would come too late the next time.
+    const auto half =
+        std::max(std::chrono::floor<std::chrono::milliseconds>(*timeout / 2), std::chrono::milliseconds{1});
+    options.interval = std::min(options.interval, half);
+    options.patience = std::min(options.patience, half);
+    options.all_come_round = [this] { service_manager_.keep_alive(); };
+  }
+  watch_.emplace(loop_, std::move(options));
+}
+
 void Supervisor::run() {
+  service_manager_.status("serving");
+  service_manager_.ready();
   loop_.run();
 }
 
@@ -83,6 +126,8 @@ void Supervisor::drain() {
   if (dispatcher_->is_draining()) return;
   const std::chrono::milliseconds patience = dispatcher_->snapshot()->config->server.shutdown_timeout;
   spdlog::info("shutting down: no new connections; those that run have {} ms", patience.count());
+  service_manager_.stopping();
+  service_manager_.status("shutting down: waiting for the last connections");
   dispatcher_->drain([this] { loop_.stop(); });
   loop_.arm(drain_timer_, patience);
 }
@@ -99,6 +144,19 @@ void Supervisor::end_all() {
 }
 
 void Supervisor::reload(std::function<void(const ReloadReport&)> done) {
+  service_manager_.reloading();
+  // Names are looked up on this thread, and answers may be slow: the whole of the watchdog's time is for
+  // that.
+  if (watch_->stuck_count() == 0) service_manager_.keep_alive();
+  reload_file([this, done = std::move(done)](const ReloadReport& report) {
+    service_manager_.status(report.succeeded ? "serving the reloaded configuration"
+                                             : "the last reload failed; serving the configuration before it");
+    service_manager_.ready();
+    done(report);
+  });
+}
+
+void Supervisor::reload_file(std::function<void(const ReloadReport&)> done) {
   const auto before = dispatcher_->snapshot()->config;
   ConfigResult result = read_config_file(before->file);
   std::vector<std::string> faults;
@@ -112,15 +170,17 @@ void Supervisor::reload(std::function<void(const ReloadReport&)> done) {
   if (!result.config) return done(failed_reload(std::move(faults)));
 
   const auto after = without_rules(std::move(*result.config));
-  dispatcher_->reload(after, [before, after, done = std::move(done)](const Dispatcher::Outcome& outcome) {
-    if (!outcome) return done(failed_reload(lines_of(outcome.error())));
-    set_log_level(after->server.log.level);
-    const ReloadReport report{.succeeded = true, .changes = differences(*before, *after), .faults = {}};
-    spdlog::info("reload: {} is in force{}", after->file,
-                 report.changes.empty() ? ", and nothing is different" : "");
-    for (const std::string& change : report.changes) spdlog::info("reload: {}", change);
-    done(report);
-  });
+  dispatcher_->reload(
+      after, [this, before, after, done = std::move(done)](const Dispatcher::Outcome& outcome) {
+        if (!outcome) return done(failed_reload(lines_of(outcome.error())));
+        set_log_level(after->server.log.level);
+        address_follower_->look();
+        const ReloadReport report{.succeeded = true, .changes = differences(*before, *after), .faults = {}};
+        spdlog::info("reload: {} is in force{}", after->file,
+                     report.changes.empty() ? ", and nothing is different" : "");
+        for (const std::string& change : report.changes) spdlog::info("reload: {}", change);
+        done(report);
+      });
 }
 
 }  // namespace portshare

@@ -9,9 +9,13 @@
 #include <vector>
 
 #include "core/timer_wheel.h"
+#include "dispatch/address_follower.h"
 #include "dispatch/config.h"
 #include "dispatch/dispatcher.h"
+#include "dispatch/listener_watch.h"
+#include "dispatch/worker_watch.h"
 #include "platform/loop.h"
+#include "platform/service_manager.h"
 #include "platform/signals.h"
 
 namespace portshare {
@@ -28,14 +32,16 @@ struct ReloadReport {
 /// for whoever else has something to do beside the workers.
 class Supervisor {
  public:
-  /// `engine` drives the loop here, not the workers'. Signals must be blocked already.
-  explicit Supervisor(std::unique_ptr<Backend> engine);
+  /// `engine` drives the loop here, not the workers'. Signals must be blocked already. The service manager
+  /// hears of start, reloads and end, and its sockets are there for the configuration.
+  explicit Supervisor(std::unique_ptr<Backend> engine, ServiceManager service_manager = {});
   Supervisor(const Supervisor&) = delete;
   Supervisor& operator=(const Supervisor&) = delete;
   ~Supervisor();
 
-  /// When this returns, connections are being accepted. The error: see Dispatcher::start.
-  std::expected<void, std::string> start(Config config);
+  /// When this returns, connections are being accepted. `on_bound` and the error: see Dispatcher::start.
+  std::expected<void, std::string> start(Config config,
+                                         std::function<std::expected<void, std::string>()> on_bound = {});
   /// Serves until the program has been told to end and the last connection has ended.
   void run();
 
@@ -45,15 +51,25 @@ class Supervisor {
   void drain();
 
   [[nodiscard]] Dispatcher& dispatcher() { return *dispatcher_; }
+  /// Others on our ports. After start().
+  [[nodiscard]] const std::vector<SecondListener>& second_listeners() const {
+    return listener_watch_->present();
+  }
   [[nodiscard]] Loop& loop() { return loop_; }
 
  private:
+  void watch_workers();
+  void reload_file(std::function<void(const ReloadReport&)> done);
   void signalled(Signal signal);
   void time_is_over();
   void end_all();
 
   Loop loop_;
+  ServiceManager service_manager_;
   std::unique_ptr<Dispatcher> dispatcher_;
+  std::optional<AddressFollower> address_follower_;
+  std::optional<ListenerWatch> listener_watch_;
+  std::optional<WorkerWatch> watch_;
   std::optional<SignalThread> signals_;
   Timer drain_timer_;
   bool terminated_ = false;

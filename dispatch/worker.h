@@ -83,6 +83,7 @@ class Worker {
   [[nodiscard]] Pool<HttpExchange>& exchanges() { return exchanges_; }
   [[nodiscard]] Pool<Announcement>& announcements() { return announcements_; }
   [[nodiscard]] Pool<H2Exchange>& http2_exchanges() { return http2_exchanges_; }
+  [[nodiscard]] Pool<ServerQueue::Waiter>& waiters() { return waiters_; }
   /// A connection that waits for a further request is to end instead.
   [[nodiscard]] bool is_draining() const { return draining_ && !mover_; }
   [[nodiscard]] bool is_terminating() const { return terminating_; }
@@ -121,6 +122,7 @@ class Worker {
   Pool<HttpExchange> exchanges_;
   Pool<Announcement> announcements_;
   Pool<H2Exchange> http2_exchanges_;
+  Pool<ServerQueue::Waiter> waiters_;
   Session* first_session_ = nullptr;
   AcceptBalance balance_;
   Timer rest_timer_;

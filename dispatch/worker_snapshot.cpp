@@ -6,12 +6,20 @@
 
 namespace portshare {
 
+namespace {
+
+bool needs_the_source(const BackendConfig& backend) {
+  return backend.balance == Balance::source_hash || backend.is_transparent;
+}
+
+}  // namespace
+
 WorkerSnapshot::WorkerSnapshot(std::shared_ptr<const Snapshot> snapshot, std::uint32_t worker,
                                bool logs_access)
     : snapshot_(std::move(snapshot)),
       config_(*snapshot_->config),
       servers_(*snapshot_->servers),
-      round_robin_(servers_, worker),
+      choice_(servers_, worker),
       logs_access_(logs_access && config_.server.log.access != LogConfig::AccessTarget::off) {
   assert(snapshot_->admission || std::ranges::none_of(config_.listeners, &ListenerConfig::has_limits));
   const bool announces = std::ranges::any_of(config_.backends, [](const BackendConfig& backend) {
@@ -21,9 +29,12 @@ WorkerSnapshot::WorkerSnapshot(std::shared_ptr<const Snapshot> snapshot, std::ui
   for (const ListenerConfig& listener : config_.listeners) {
     const bool has_source_rules = !listener.allow.empty() || !listener.deny.empty() ||
                                   !listener.trusted.empty() || listener.source_limits.any();
-    needs_.push_back(
-        {.source = logs_access_ || names_clients || has_source_rules || listener.routes_look_at_source,
-         .destination = logs_access_ || announces || listener.routes_look_at_destination});
+    const bool connects_by_source = std::ranges::any_of(listener.backends, [&](std::uint32_t backend) {
+      return needs_the_source(config_.backends[backend]);
+    });
+    needs_.push_back({.source = logs_access_ || names_clients || has_source_rules || connects_by_source ||
+                                listener.routes_look_at_source,
+                      .destination = logs_access_ || announces || listener.routes_look_at_destination});
   }
 }
 

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "dispatch/server_pool.h"
+#include "dispatch/server_choice.h"
 #include "dispatch/snapshot.h"
 
 namespace portshare {
@@ -26,7 +26,7 @@ class WorkerSnapshot {
   [[nodiscard]] const Config& config() const { return config_; }
   [[nodiscard]] const ServerPool& servers() const { return servers_; }
   [[nodiscard]] const std::vector<ListeningSocket>& sockets() const { return snapshot_->sockets; }
-  [[nodiscard]] std::uint32_t next_server(std::uint32_t backend) { return round_robin_.next(backend); }
+  [[nodiscard]] ServerChoice& choice() { return choice_; }
   [[nodiscard]] bool logs_access() const { return logs_access_; }
   /// Whether a listener's connections have to be asked for their addresses, which are system calls.
   [[nodiscard]] bool needs_source(std::uint32_t listener) const { return needs_[listener].source; }
@@ -63,7 +63,7 @@ class WorkerSnapshot {
   std::shared_ptr<const Snapshot> snapshot_;
   const Config& config_;
   const ServerPool& servers_;
-  RoundRobin round_robin_;
+  ServerChoice choice_;
   bool logs_access_;
   std::vector<AddressNeeds> needs_;  // by listener
   std::size_t users_ = 0;

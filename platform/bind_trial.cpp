@@ -39,7 +39,7 @@ std::uint16_t find_free_port(bool has_ipv6) {
   sockaddr_storage storage{};
   socklen_t length = to_system_address(has_ipv6 ? TrialAddress::any : TrialAddress::any_v4, 0, storage);
   auto* const address = reinterpret_cast<sockaddr*>(&storage);
-  const Descriptor placeholder(::socket(storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const FileDescriptor placeholder(::socket(storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (has_ipv6) {
     const int off = 0;
     ::setsockopt(placeholder.get(), IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
@@ -68,10 +68,10 @@ std::expected<std::uint16_t, std::string> open_first(LocalTrialListener& listene
 
 /// A client's connection to 127.0.0.1, which waits for the peer no longer than `patience`. Closed: errno says
 /// why.
-Descriptor connect_to(std::uint16_t port) {
+FileDescriptor connect_to(std::uint16_t port) {
   sockaddr_storage storage{};
   const socklen_t length = to_system_address(TrialAddress::loopback, port, storage);
-  Descriptor client(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  FileDescriptor client(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (!client.is_open()) return client;
   const timeval longest{.tv_sec = patience.count(), .tv_usec = 0};
   ::setsockopt(client.get(), SOL_SOCKET, SO_SNDTIMEO, &longest, sizeof(longest));
@@ -86,8 +86,8 @@ Descriptor connect_to(std::uint16_t port) {
 
 /// Both ends of a connection over the port.
 struct Connection {
-  Descriptor client;
-  Descriptor server;
+  FileDescriptor client;
+  FileDescriptor server;
 
   [[nodiscard]] bool is_open() const { return client.is_open() && server.is_open(); }
 
@@ -119,10 +119,10 @@ Connection establish(const LocalTrialListener& listener, std::uint16_t port) {
 /// Makes connections, and counts who gets them. False: not all have arrived.
 bool count_connections(std::uint16_t port, unsigned count, TrialListener& first, TrialListener& second,
                        BindOutcome& outcome) {
-  std::vector<Descriptor> clients;
+  std::vector<FileDescriptor> clients;
   clients.reserve(count);
   for (unsigned i = 0; i < count; ++i) {
-    Descriptor client = connect_to(port);
+    FileDescriptor client = connect_to(port);
     if (client.is_open()) {
       clients.push_back(std::move(client));
     } else if (errno == ECONNREFUSED) {
@@ -137,7 +137,7 @@ bool count_connections(std::uint16_t port, unsigned count, TrialListener& first,
     if (outcome.first_got + outcome.second_got >= clients.size() || steady_clock::now() > deadline) break;
     std::this_thread::yield();
   }
-  for (Descriptor& client : clients) reset_connection(client);
+  for (FileDescriptor& client : clients) reset_connection(client);
   return outcome.first_got + outcome.second_got + outcome.refused == count;
 }
 

@@ -1,21 +1,22 @@
 #include "platform/listening_socket.h"
 
-#include <linux/filter.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
+#include <climits>
 #include <optional>
 #include <system_error>
 #include <utility>
 
 #include "platform/address_translation.h"
-#include "platform/descriptor.h"
 #include "platform/error_translation.h"
+#include "platform/file_descriptor.h"
+#include "platform/local_addresses.h"
 
 namespace portshare {
 
@@ -38,7 +39,9 @@ std::string explain(const SocketAddress& address, int error) {
     case EACCES:
     case EPERM:
       if (is_unix) return "permission denied: this user must be able to write to the folder";
-      if (address.ip->port < 1024) return "permission denied: ports below 1024 need CAP_NET_BIND_SERVICE";
+      if (address.ip->port < first_unprivileged_port())
+        return "permission denied: ports below " + std::to_string(first_unprivileged_port()) +
+               " need CAP_NET_BIND_SERVICE";
       return "permission denied";
     case ENOENT:
       return "the folder does not exist";
@@ -63,14 +66,22 @@ void set_option(int descriptor, int level, int option, int value = 1) {
   ::setsockopt(descriptor, level, option, &value, sizeof(value));
 }
 
+// None if the descriptor is no socket.
+std::optional<int> option_of(int descriptor, int option) {
+  int value = 0;
+  socklen_t length = sizeof(value);
+  if (::getsockopt(descriptor, SOL_SOCKET, option, &value, &length) != 0) return std::nullopt;
+  return value;
+}
+
 // Finds out who is behind a socket file that is in the way, and removes it if nobody is; the errno that
 // stands against it, else 0.
 int remove_stale_socket_file(const std::string& path, const sockaddr* address, socklen_t length) {
   struct stat file{};
   if (::lstat(path.c_str(), &file) != 0) return errno == ENOENT ? 0 : errno;
   if (!S_ISSOCK(file.st_mode)) return ENOTSOCK;
-  const Descriptor caller(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  if (caller.get() < 0) return errno;
+  const FileDescriptor caller(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!caller.is_open()) return errno;
   // Only "refused" says that nobody is there; a full queue, for one, says the contrary.
   if (::connect(caller.get(), address, length) == 0 || errno != ECONNREFUSED) return EADDRINUSE;
   return ::unlink(path.c_str()) == 0 || errno == ENOENT ? 0 : errno;
@@ -85,8 +96,8 @@ std::expected<Socket, ListenError> open_socket(const SocketAddress& address,
   if (length == 0) return failure(address, ENAMETOOLONG);
   const auto* system_address = reinterpret_cast<const sockaddr*>(&storage);
 
-  Descriptor descriptor(::socket(storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  if (descriptor.get() < 0) return failure(address, errno);
+  FileDescriptor descriptor(::socket(storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!descriptor.is_open()) return failure(address, errno);
   if (address.ip) {
     set_option(descriptor.get(), SOL_SOCKET, SO_REUSEADDR);
     set_option(descriptor.get(), IPPROTO_TCP, TCP_NODELAY);
@@ -106,7 +117,7 @@ std::expected<Socket, ListenError> open_socket(const SocketAddress& address,
   // Two sockets with SO_REUSEADDR may both be bound; then it is listen that fails for the second.
   if (result == 0) result = ::listen(descriptor.get(), backlog);
   if (result != 0) return failure(address, errno);
-  return Socket{descriptor.let_go()};
+  return Socket{descriptor.release()};
 }
 
 void set_sharing(Socket socket, Sharing sharing) {
@@ -136,8 +147,8 @@ void forget_sharing(std::uint16_t port) {
     sockaddr_storage storage{};
     const socklen_t length = to_system_address(
         {.ip = IpEndpoint{.address = *IpAddress::parse(host), .port = port}, .unix_path = {}}, storage);
-    const Descriptor descriptor(::socket(storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    if (descriptor.get() < 0) continue;
+    const FileDescriptor descriptor(::socket(storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    if (!descriptor.is_open()) continue;
     set_option(descriptor.get(), SOL_SOCKET, SO_REUSEADDR);
     if (storage.ss_family == AF_INET6) set_option(descriptor.get(), IPPROTO_IPV6, IPV6_V6ONLY);
     if (::bind(descriptor.get(), reinterpret_cast<const sockaddr*>(&storage), length) == 0) return;
@@ -145,23 +156,52 @@ void forget_sharing(std::uint16_t port) {
 }
 
 void stop_handshakes(Socket listener) {
-  // A classic filter sees a segment from its TCP header on (RFC 9293, 3.1: the flags are its byte 13).
-  constexpr std::uint32_t flags_at = 13;
-  constexpr std::uint32_t syn = 0x02;
-  std::array program{
-      sock_filter{.code = BPF_LD | BPF_B | BPF_ABS, .jt = 0, .jf = 0, .k = flags_at},
-      sock_filter{.code = BPF_JMP | BPF_JSET | BPF_K, .jt = 0, .jf = 1, .k = syn},
-      sock_filter{.code = BPF_RET | BPF_K, .jt = 0, .jf = 0, .k = 0},
-      sock_filter{.code = BPF_RET | BPF_K, .jt = 0, .jf = 0, .k = UINT32_MAX},
-  };
+  // Bound to an interface that does not exist, it is found for no SYN. Handshakes that have begun, and their
+  // connections, are bound to what it was bound to then, which is nothing. In contrast to a socket filter
+  // this takes no capability (since Linux 5.7).
+  constexpr int no_interface = INT_MAX;
   if (!address_of_listening_socket(listener).ip) return;
-  const sock_fprog filter{.len = program.size(), .filter = program.data()};
-  ::setsockopt(std::to_underlying(listener), SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof(filter));
+  set_option(std::to_underlying(listener), SOL_SOCKET, SO_BINDTOIFINDEX, no_interface);
 }
 
 void set_defer_accept(Socket listener, std::chrono::seconds defer_accept) {
   set_option(std::to_underlying(listener), IPPROTO_TCP, TCP_DEFER_ACCEPT,
              static_cast<int>(defer_accept.count()));
+}
+
+std::expected<void, ListenError> prepare_passed_socket(Socket passed) {
+  const auto fault = [](const char* message) {
+    return std::unexpected(ListenError{Status::failed, EINVAL, message});
+  };
+  const int descriptor = std::to_underlying(passed);
+  const auto family = option_of(descriptor, SO_DOMAIN);
+  if (!family) return fault("is no socket");
+  if (option_of(descriptor, SO_TYPE) != SOCK_STREAM) {
+    return fault("is no stream socket; its unit needs ListenStream=");
+  }
+  if (*family == AF_INET || *family == AF_INET6) {
+    if (option_of(descriptor, SO_PROTOCOL) != IPPROTO_TCP) return fault("is not of TCP");
+  } else if (*family != AF_UNIX) {
+    return fault("is neither of TCP nor a unix socket");
+  }
+  if (option_of(descriptor, SO_ACCEPTCONN) != 1) {
+    return fault("is not listening; its unit needs Accept=no");
+  }
+  if (const SocketAddress address = address_of_listening_socket(passed);
+      !address.ip && address.unix_path.empty()) {
+    return fault("is an abstract unix socket, which has no permissions; its unit needs a path");
+  }
+  if (::fcntl(descriptor, F_SETFL, O_NONBLOCK) != 0) {
+    const int error = errno;
+    return std::unexpected(
+        ListenError{status_of(error), error, "cannot be used: " + std::generic_category().message(error)});
+  }
+  if (*family != AF_UNIX) set_option(descriptor, IPPROTO_TCP, TCP_NODELAY);
+  return {};
+}
+
+void close_passed_socket(Socket listener) {
+  ::close(std::to_underlying(listener));
 }
 
 SocketAddress address_of_listening_socket(Socket listener) {
@@ -170,7 +210,25 @@ SocketAddress address_of_listening_socket(Socket listener) {
   socklen_t length = sizeof(storage);
   if (::getsockname(std::to_underlying(listener), system_address, &length) != 0) return {};
   return {.ip = to_endpoint(*system_address, length),
-          .unix_path = to_unix_path(storage, length).value_or(std::string{})};
+          .unix_path = to_unix_path(storage, length).value_or(std::string{}),
+          .interface = interface_of(storage)};
+}
+
+std::uint64_t inode_of(Socket socket) {
+  struct stat status{};
+  return ::fstat(std::to_underlying(socket), &status) == 0 ? status.st_ino : 0;
+}
+
+std::optional<int> find_unix_listener(const std::string& path) {
+  sockaddr_storage storage{};
+  const socklen_t length = to_system_address({.ip = {}, .unix_path = path}, storage);
+  const FileDescriptor caller(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!caller.is_open()) return std::nullopt;
+  if (::connect(caller.get(), reinterpret_cast<const sockaddr*>(&storage), length) != 0) return std::nullopt;
+  ucred peer{};
+  socklen_t peer_length = sizeof(peer);
+  if (::getsockopt(caller.get(), SOL_SOCKET, SO_PEERCRED, &peer, &peer_length) != 0) return std::nullopt;
+  return peer.pid;
 }
 
 void close_listening_socket(Socket listener) {

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <expected>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -45,9 +46,9 @@ struct ListenError {
 /// of the same user share it again. Best effort: it needs one address on which the port is free.
 void forget_sharing(std::uint16_t port);
 
-/// Lets the handshakes that have begun come to their end, and no new ones begin: who tries is not refused but
-/// asked to try again, a second later. For a socket that is about to be closed, which would reset whatever
-/// waits in its queue. No effect on a unix socket.
+/// Lets the handshakes that have begun come to their end, and no new ones begin: who tries comes to another
+/// socket that listens on the address, or is refused. For a socket that is about to be closed, which would
+/// reset whatever waits in its queue. No effect on a unix socket.
 void stop_handshakes(Socket listener);
 
 /// Changes what was given when it was opened.
@@ -56,7 +57,24 @@ void set_defer_accept(Socket listener, std::chrono::seconds defer_accept);
 /// Closes it and removes the file of a unix socket. No accept may be pending on it.
 void close_listening_socket(Socket listener);
 
+/// Makes a listener of a socket that the service manager has bound and passed (service_manager.h): it must be
+/// a stream socket of TCP or of a unix path that listens, and becomes non-blocking. What its unit can say
+/// about it stays as it is: backlog, DeferAcceptSec= and so on; only TCP_NODELAY is set for the accepted
+/// ones. The message of the error continues a sentence that names the socket: "is not listening; …".
+[[nodiscard]] std::expected<void, ListenError> prepare_passed_socket(Socket passed);
+
+/// Closes our descriptor. The address stays bound: it is the service manager's, and so is the file of a unix
+/// socket. No accept may be pending on it.
+void close_passed_socket(Socket listener);
+
 /// The address that a listener really has, with the port that the system chose.
 [[nodiscard]] SocketAddress address_of_listening_socket(Socket listener);
+
+/// The number by which the kernel's lists name the socket; 0 if there is no such socket.
+[[nodiscard]] std::uint64_t inode_of(Socket socket);
+
+/// The process that listens on a unix socket, or began to; none if nobody does or this user may not connect
+/// to it, which is how it is found out.
+[[nodiscard]] std::optional<int> find_unix_listener(const std::string& path);
 
 }  // namespace portshare

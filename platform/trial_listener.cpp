@@ -94,7 +94,7 @@ Answer obey(const Order& order, LocalTrialListener& listener) {
 
 class RemoteTrialListener final : public TrialListener {
  public:
-  RemoteTrialListener(Descriptor channel, pid_t pid) : channel_(std::move(channel)), pid_(pid) {}
+  RemoteTrialListener(FileDescriptor channel, pid_t pid) : channel_(std::move(channel)), pid_(pid) {}
   ~RemoteTrialListener() override {
     channel_.close();
     while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
@@ -122,13 +122,13 @@ class RemoteTrialListener final : public TrialListener {
     return answer;
   }
 
-  Descriptor channel_;
+  FileDescriptor channel_;
   pid_t pid_;
 };
 
 }  // namespace
 
-void reset_connection(Descriptor& connection) {
+void reset_connection(FileDescriptor& connection) {
   const linger at_once{.l_onoff = 1, .l_linger = 0};
   ::setsockopt(connection.get(), SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
   connection.close();
@@ -153,7 +153,7 @@ std::uint32_t to_system_address(TrialAddress address, std::uint16_t port, sockad
 ListenAttempt LocalTrialListener::open(ShareOption option, TrialAddress address, std::uint16_t port) {
   sockaddr_storage storage{};
   const socklen_t length = to_system_address(address, port, storage);
-  socket_ = Descriptor(::socket(storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  socket_ = FileDescriptor(::socket(storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   const auto failed_bind = [&](int error) {
     socket_.close();
     return ListenAttempt{.bind_error = error};
@@ -172,17 +172,17 @@ ListenAttempt LocalTrialListener::open(ShareOption option, TrialAddress address,
   return {.listen_error = error};
 }
 
-Descriptor LocalTrialListener::accept_one() const {
+FileDescriptor LocalTrialListener::accept_one() const {
   pollfd waiting{.fd = socket_.get(), .events = POLLIN, .revents = 0};
   ::poll(&waiting, 1, accept_timeout_ms);
-  return Descriptor(::accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+  return FileDescriptor(::accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC));
 }
 
 std::uint32_t LocalTrialListener::accept_all() {
   std::uint32_t accepted = 0;
   if (!socket_.is_open()) return accepted;
   while (true) {
-    Descriptor connection(::accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    FileDescriptor connection(::accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC));
     if (!connection.is_open()) return accepted;
     reset_connection(connection);
     ++accepted;
@@ -198,8 +198,8 @@ std::expected<std::unique_ptr<TrialListener>, std::string> start_remote_trial_li
   std::array<int, 2> ends{};
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0)
     return std::unexpected("no socket for a helper process: " + std::generic_category().message(errno));
-  Descriptor ours(ends[0]);
-  const Descriptor theirs(ends[1]);
+  FileDescriptor ours(ends[0]);
+  const FileDescriptor theirs(ends[1]);
   const pid_t pid = ::fork();
   if (pid < 0) return std::unexpected("no helper process: " + std::generic_category().message(errno));
   if (pid == 0) serve_orders(theirs.get(), user == TrialUser::other ? other : present);

@@ -7,7 +7,7 @@
 #include <string>
 
 #include "platform/bind_trial.h"
-#include "platform/descriptor.h"
+#include "platform/file_descriptor.h"
 
 struct sockaddr_storage;
 
@@ -31,10 +31,10 @@ class LocalTrialListener final : public TrialListener {
   void close() override { socket_.close(); }
 
   /// The next connection; without one within a second the descriptor is closed.
-  [[nodiscard]] Descriptor accept_one() const;
+  [[nodiscard]] FileDescriptor accept_one() const;
 
  private:
-  Descriptor socket_;
+  FileDescriptor socket_;
 };
 
 enum class TrialUser : std::uint8_t { same, other };
@@ -44,7 +44,7 @@ enum class TrialUser : std::uint8_t { same, other };
     TrialUser user);
 
 /// Closes a connection by a reset, which leaves no TIME_WAIT behind on either side.
-void reset_connection(Descriptor& connection);
+void reset_connection(FileDescriptor& connection);
 
 /// The socket address, which bind and connect take. Returns its length.
 std::uint32_t to_system_address(TrialAddress address, std::uint16_t port, sockaddr_storage& result);

@@ -38,11 +38,12 @@ FOLDERS = {
     "core": (("core",), ("nghttp2/",)),  # HPACK, which is pure too
     "platform": (("core", "platform"), None),
     "command_line": (("core", "command_line"), LIBRARIES),
-    "dispatch": (("core", "platform", "command_line", "dispatch"), LIBRARIES),
+    "dispatch": (("core", "platform", "command_line", "dispatch"), LIBRARIES + ("nlohmann/",)),
     "dispatch/demo": (("core", "platform", "dispatch"), LIBRARIES + ("openssl/",)),  # its TLS application
     "bench": (("core", "platform", "command_line", "bench"), LIBRARIES),
     "bench/microbenchmarks": (("core", "platform", "dispatch", "bench", "tests"), LIBRARIES + ("benchmark/",)),
     "tests": (("core", "platform", "command_line", "dispatch", "tests"), TEST_LIBRARIES),
+    "tests/dispatch": (("core", "platform", "command_line", "dispatch", "tests"), TEST_LIBRARIES + ("nlohmann/",)),
     "tests/core": (("core", "tests"), TEST_LIBRARIES),
     "tests/platform": (("core", "platform", "tests"), None),
     "tests/bench": (("core", "platform", "command_line", "bench", "tests"), TEST_LIBRARIES),

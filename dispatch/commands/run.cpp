@@ -15,8 +15,10 @@
 #include "command_line/command_line.h"
 #include "dispatch/commands/config_option.h"
 #include "dispatch/error_log.h"
+#include "dispatch/privilege_drop.h"
 #include "dispatch/supervisor.h"
 #include "platform/engine.h"
+#include "platform/service_manager.h"
 #include "platform/signals.h"
 
 namespace portshare {
@@ -40,7 +42,14 @@ void exit_even_if_logs_are_stuck() {
 }
 
 int run_dispatcher(Config config) {
-  block_signals();  // before the first thread, which inherits it
+  // Three things for before the first thread: it has no say in the environment, and inherits the rest.
+  ServiceManager service_manager = ServiceManager::from_environment();
+  const auto privileges = PrivilegeDrop::prepare(config);
+  if (!privileges) {
+    print_errors(privileges.error());
+    return exit_code::failed;
+  }
+  block_signals();
   std::optional<ErrorLog> error_log(std::in_place, config.server.log.level);
   const auto fail = [&](std::string_view errors) {
     error_log.reset();  // what it still has to say comes first
@@ -49,8 +58,11 @@ int run_dispatcher(Config config) {
   };
   auto engine = make_engine(Engine::epoll);
   if (!engine) return fail(engine.error().reason);
-  Supervisor supervisor(std::move(*engine));
-  if (const auto started = supervisor.start(std::move(config)); !started) return fail(started.error());
+  Supervisor supervisor(std::move(*engine), std::move(service_manager));
+  if (const auto started = supervisor.start(std::move(config), [&] { return privileges->finish(); });
+      !started) {
+    return fail(started.error());
+  }
   error_log->announce("ready");
   supervisor.run();
   exit_even_if_logs_are_stuck();

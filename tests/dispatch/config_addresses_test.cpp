@@ -9,13 +9,13 @@ namespace {
 using testing::HasSubstr;
 
 TEST(ConfigAddresses, BindAddresses) {
-  EXPECT_EQ(parse_bind_address("127.0.0.1:80")->at(0).to_string(), "127.0.0.1:80");
-  EXPECT_EQ(parse_bind_address("[::1]:80")->at(0).to_string(), "[::1]:80");
-  EXPECT_EQ(parse_bind_address("unix:/run/a.sock")->at(0).to_string(), "unix:/run/a.sock");
+  EXPECT_EQ(parse_bind_address("127.0.0.1:80")->addresses.at(0).to_string(), "127.0.0.1:80");
+  EXPECT_EQ(parse_bind_address("[::1]:80")->addresses.at(0).to_string(), "[::1]:80");
+  EXPECT_EQ(parse_bind_address("unix:/run/a.sock")->addresses.at(0).to_string(), "unix:/run/a.sock");
   const auto both = parse_bind_address("*:65535");
-  ASSERT_EQ(both->size(), 2U);
-  EXPECT_EQ(both->at(0).to_string(), "0.0.0.0:65535");
-  EXPECT_EQ(both->at(1).to_string(), "[::]:65535");
+  ASSERT_EQ(both->addresses.size(), 2U);
+  EXPECT_EQ(both->addresses.at(0).to_string(), "0.0.0.0:65535");
+  EXPECT_EQ(both->addresses.at(1).to_string(), "[::]:65535");
   for (const char* text : {"",
                            ":",
                            ":80",
@@ -44,9 +44,22 @@ TEST(ConfigAddresses, BindAddresses) {
   }
 }
 
+TEST(ConfigAddresses, NamesOfPassedSockets) {
+  const auto named = parse_bind_address("systemd:web front.socket");
+  ASSERT_TRUE(named) << named.error();
+  EXPECT_EQ(named->passed_socket, "web front.socket");
+  EXPECT_TRUE(named->addresses.empty());
+  EXPECT_TRUE(parse_bind_address("systemd:" + std::string(255, 'n')));
+  for (const std::string& text :
+       {std::string("systemd:"), std::string("systemd:a:b"), std::string("systemd:a\nb"),
+        std::string("systemd:\xc3\xa4"), "systemd:" + std::string(256, 'n')}) {
+    EXPECT_FALSE(parse_bind_address(text)) << text;
+  }
+}
+
 TEST(ConfigAddresses, OnlyAListenerMayLeaveThePortToTheSystem) {
-  EXPECT_EQ(parse_bind_address("127.0.0.1:0")->at(0).ip->port, 0);
-  EXPECT_EQ(parse_bind_address("*:0")->size(), 2U);
+  EXPECT_EQ(parse_bind_address("127.0.0.1:0")->addresses.at(0).ip->port, 0);
+  EXPECT_EQ(parse_bind_address("*:0")->addresses.size(), 2U);
   EXPECT_FALSE(parse_socket_address("127.0.0.1:0").has_value());
   EXPECT_FALSE(parse_server_address("127.0.0.1:0").has_value());
   EXPECT_FALSE(parse_server_address("localhost:0").has_value());

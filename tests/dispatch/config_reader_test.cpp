@@ -274,6 +274,29 @@ servers = ["127.0.0.1:8080"]
                           "5:50: error: 'bind': '[::]:81' (of '*:81') is already bound at line 2"));
 }
 
+TEST(ConfigReader, ASocketFromSystemdServesOneListener) {
+  const std::string text = R"([listener.a]
+bind = ["systemd:web", "127.0.0.1:80", "systemd:web.socket"]
+default = "b"
+[backend.b]
+servers = ["127.0.0.1:8080"]
+)";
+  const Config config = read_valid(text);
+  EXPECT_THAT(config.listeners[0].passed_sockets, ElementsAre("web", "web.socket"));
+  EXPECT_THAT(config.listeners[0].bind, SizeIs(1));
+  EXPECT_FALSE(config.listeners[0].defers_accept())
+      << "how its sockets wait is for the service manager to say";
+  EXPECT_THAT(faults_of(text + "[listener.b]\nbind = [\"systemd:web\", \"systemd:\"]\ndefault = \"b\"\n"),
+              ElementsAre("7:9: error: 'bind': 'systemd:web' is already listened on at line 2",
+                          "7:24: error: 'bind': 'systemd:' without the name of a socket"));
+}
+
+TEST(ConfigReader, TheUserToRunAs) {
+  EXPECT_EQ(read_valid(with_basics("")).server.user, "");
+  EXPECT_EQ(read_valid(with_basics("server.user = \"nobody\"")).server.user, "nobody");
+  EXPECT_THAT(faults_of(with_basics("server.user = \"\"")), SizeIs(1));
+}
+
 TEST(ConfigReader, APortThatTheSystemChoosesMayBeBoundTwice) {
   const Config config = read_valid(
       "[listener.l]\nbind = [\"127.0.0.1:0\", \"127.0.0.1:0\"]\ndefault = \"b\"\n[backend.b]\nservers = "

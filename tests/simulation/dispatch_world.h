@@ -72,8 +72,7 @@ class DispatchWorld {
   DispatchWorld(std::uint64_t seed, const SimulatedFaults& faults, Config config,
                 const ServerScripts& scripts, std::size_t max_sessions = SIZE_MAX)
       : config_(std::make_shared<const Config>(std::move(config))),
-        pool_(std::make_shared<const ServerPool>(
-            *ServerPool::resolve(*config_, [](const std::string&) { return std::vector<IpAddress>{}; }))),
+        pool_(std::make_shared<const ServerPool>(*ServerPool::resolve(*config_, {}, registry_))),
         admission_(std::make_shared<const Admission>(*config_, SipKey{seed, ~seed})),
         world_(seed, faults),
         random_(seed ^ 0xd15) {
@@ -100,8 +99,7 @@ class DispatchWorld {
   /// A reload: another configuration for the same listening socket. `adopted` is called when it is in force.
   void reload(Config config, std::function<void()> adopted) {
     auto after = std::make_shared<const Config>(std::move(config));
-    pool_ = std::make_shared<const ServerPool>(
-        *ServerPool::resolve(*after, [](const std::string&) { return std::vector<IpAddress>{}; }));
+    pool_ = std::make_shared<const ServerPool>(*ServerPool::resolve(*after, {}, registry_));
     admission_ = std::make_shared<const Admission>(*after, SipKey{1, 2}, *config_, *admission_);
     admission_->change_limits(*after);
     config_ = std::move(after);
@@ -194,6 +192,7 @@ class DispatchWorld {
   /// Of the one listener; null if it has no limit.
   ListenerAdmission* admission() { return admission_->of(0); }
   const Config& config() const { return *config_; }
+  const ServerPool& pool() const { return *pool_; }
   std::deque<ScriptedClient>& clients() { return clients_; }
   ScriptedServer& server(std::size_t backend, std::size_t server) { return *servers_.at({backend, server}); }
   const std::map<std::pair<std::size_t, std::size_t>, std::unique_ptr<ScriptedServer>>& servers() const {
@@ -223,6 +222,7 @@ class DispatchWorld {
   }
 
   std::shared_ptr<const Config> config_;
+  ServerRegistry registry_{1};
   std::shared_ptr<const ServerPool> pool_;
   std::shared_ptr<const Admission> admission_;
   std::uint32_t reloads_ = 0;

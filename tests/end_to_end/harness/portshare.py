@@ -23,8 +23,9 @@ class Portshare(Process):
     """`portshare run` with a configuration, up to its `ready`."""
 
     def __init__(self, directory, config, *, engine=ENGINE, workers=2, shutdown_timeout="5s", access_format="json",
-                 prefix=()):
-        """`prefix`: words in front of the command, for a wrapper such as prlimit that ends in exec."""
+                 prefix=(), **options):
+        """`prefix`: words in front of the command, for a wrapper such as prlimit that ends in exec. `options`: as for
+        Process."""
         directory.mkdir(parents=True, exist_ok=True)
         self.config_file = directory / "portshare.toml"
         self.access_file = directory / "access.log"
@@ -37,7 +38,7 @@ log = {{ level = "debug", access = "{self.access_file}", format = "{access_forma
 """
         self._reloads = 0
         self.config_file.write_text(self._head + config)
-        super().__init__("portshare", [*prefix, BINARY, "run", "-c", self.config_file], directory)
+        super().__init__("portshare", [*prefix, BINARY, "run", "-c", self.config_file], directory, **options)
         try:
             self.eventually(lambda: "ready" in self.stderr.splitlines(), "a line `ready`")
         except AssertionError:

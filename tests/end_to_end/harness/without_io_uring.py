@@ -15,24 +15,24 @@ BPF_LOAD_WORD, BPF_JUMP_IF_EQUAL, BPF_RETURN = 0x20, 0x15, 0x06
 IO_URING_SETUP = 425  # the same number on every architecture
 
 
+def filter_system_calls(instructions):
+    """Installs a program of classic BPF: (code, jump if true, jump if false, value) each."""
+    code = b"".join(struct.pack("HBBI", *instruction) for instruction in instructions)
+    buffer = ctypes.create_string_buffer(code)
+    program = struct.pack("HxxxxxxP", len(instructions), ctypes.addressof(buffer))
+    prctl = ctypes.CDLL(None, use_errno=True).prctl
+    for arguments in ((PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), (PR_SET_SECCOMP, SECCOMP_MODE_FILTER, program, 0, 0)):
+        if prctl(*arguments) != 0:
+            raise OSError(ctypes.get_errno(), "prctl")
+
+
 def deny_io_uring():
-    install_filter((
+    filter_system_calls((
         (BPF_LOAD_WORD, 0, 0, 0),  # the number of the system call, at the front of seccomp_data
         (BPF_JUMP_IF_EQUAL, 0, 1, IO_URING_SETUP),
         (BPF_RETURN, 0, 0, SECCOMP_RET_ERRNO | errno.EPERM),
         (BPF_RETURN, 0, 0, SECCOMP_RET_ALLOW),
     ))
-
-
-def install_filter(program_lines):
-    """Each line is code, jump if true, jump if false, operand: struct sock_filter of <linux/filter.h>."""
-    instructions = b"".join(struct.pack("HBBI", *line) for line in program_lines)
-    buffer = ctypes.create_string_buffer(instructions)
-    program = struct.pack("HxxxxxxP", len(instructions) // 8, ctypes.addressof(buffer))
-    prctl = ctypes.CDLL(None, use_errno=True).prctl
-    for arguments in ((PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), (PR_SET_SECCOMP, SECCOMP_MODE_FILTER, program, 0, 0)):
-        if prctl(*arguments) != 0:
-            raise OSError(ctypes.get_errno(), "prctl")
 
 
 if __name__ == "__main__":

@@ -10,14 +10,14 @@ import socket
 import sys
 
 from without_io_uring import (BPF_JUMP_IF_EQUAL, BPF_LOAD_WORD, BPF_RETURN, SECCOMP_RET_ALLOW, SECCOMP_RET_ERRNO,
-                              install_filter)
+                              filter_system_calls)
 
 SOCKET = {"x86_64": 41, "aarch64": 198}[platform.machine()]
 FIRST_ARGUMENT = 16  # its place in seccomp_data; the lower half of it, on a little-endian machine
 
 
 def deny_ipv6():
-    install_filter((
+    filter_system_calls((
         (BPF_LOAD_WORD, 0, 0, 0),
         (BPF_JUMP_IF_EQUAL, 0, 3, SOCKET),
         (BPF_LOAD_WORD, 0, 0, FIRST_ARGUMENT),
