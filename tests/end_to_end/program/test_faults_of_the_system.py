@@ -15,7 +15,7 @@ import pytest
 from harness.http import response
 from harness.portshare import BINARY
 from harness.process import Process
-from harness.sockets import accept, connect, exchange, free_port, listen, read_to_end, receive_exactly
+from harness.sockets import accept, connect, free_port, listen, read_to_end, receive_exactly
 from harness.waiting import PATIENCE_SECONDS, eventually
 
 ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
