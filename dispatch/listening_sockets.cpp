@@ -91,9 +91,7 @@ std::expected<std::vector<ListeningSocket>, std::string> ListeningSockets::open_
   std::vector<ListeningSocket> sockets;
   std::string errors;
   Waiting waiting;
-  const auto report = [&](const std::string& error) {
-    errors.append(errors.empty() ? "" : "\n").append(error);
-  };
+  const auto report = [&](const std::string& error) { errors.append(errors.empty() ? "" : "\n").append(error); };
   const std::size_t known = open_.size();
   for (std::uint32_t listener = 0; listener < config.listeners.size(); ++listener) {
     for (const WantedAddress& wanted : wanted_addresses(config.listeners[listener], *local)) {
