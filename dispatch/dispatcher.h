@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -21,6 +22,7 @@
 #include "dispatch/listening_sockets.h"
 #include "dispatch/snapshot.h"
 #include "dispatch/worker.h"
+#include "dispatch/worker_watch.h"
 #include "platform/engine.h"
 #include "platform/loop.h"
 #include "platform/service_manager.h"
@@ -32,6 +34,10 @@ struct DispatcherOptions {
   /// Called when every address is bound and the log is open, before a thread starts: privileges can be given
   /// up then. An error ends the start.
   std::function<std::expected<void, std::string>()> on_bound;
+  /// If set, the service manager is to be told at least this often that all workers come round, by
+  /// `all_well`.
+  std::optional<std::chrono::microseconds> watchdog_timeout;
+  std::function<void()> all_well;
 };
 
 /// Binds every address of a configuration and serves it by as many workers as it says, each on a thread of
@@ -64,12 +70,9 @@ class Dispatcher {
   /// What is served at present.
   [[nodiscard]] const std::shared_ptr<const Snapshot>& snapshot() const { return snapshot_; }
 
-  /// Runs `task` on every worker's thread, and `done` when all have: never, while one of them is stuck.
-  /// Workers that have ended are left out.
+  /// Runs `task` on every worker's thread, and `done` when all have. Workers that have ended are left out,
+  /// and so are those that are stuck, or are found to be before they could begin.
   void ask_workers(std::function<void(Worker&)> task, std::function<void()> done);
-
-  /// Has `answer` called when this worker, one of worker_count(), comes round; false if it has ended.
-  bool ask_worker(std::size_t index, std::function<void()> answer);
 
   /// Stops accepting, gives the ports back, and lets run what runs. `finished` is called when the last
   /// connection has ended.
@@ -80,6 +83,7 @@ class Dispatcher {
 
   [[nodiscard]] Engine engine() const { return engine_; }
   [[nodiscard]] std::size_t worker_count() const { return threads_.size(); }
+  [[nodiscard]] const WorkerWatch& watch() const { return *watch_; }
   [[nodiscard]] Loop& control() { return control_; }
 
  private:
@@ -90,6 +94,7 @@ class Dispatcher {
     Worker* worker = nullptr;
     std::thread thread;
   };
+  struct Question;
   struct Change {
     std::function<Outcome(Snapshot&)> make;
     std::function<void(Outcome)> done;
@@ -98,6 +103,9 @@ class Dispatcher {
   Outcome choose_engine(const Config& config);
   Outcome prepare(Snapshot& snapshot, std::shared_ptr<const Config> config);
   Outcome start_workers();
+  void watch_workers(const DispatcherOptions& options);
+  bool ask_worker(std::size_t index, std::function<void()> answer);
+  void found_stuck(std::size_t worker);
   void run_worker(WorkerThread& self, std::uint32_t index, std::size_t max_sessions,
                   std::promise<std::string> started);
   void make_next_change();
@@ -121,7 +129,9 @@ class Dispatcher {
   std::optional<AccessLog> access_log_;
   std::optional<AcceptCounts> accept_counts_;
   std::vector<std::unique_ptr<WorkerThread>> threads_;
-  std::deque<Change> changes_;  // the first one is being made
+  std::optional<WorkerWatch> watch_;
+  std::vector<std::weak_ptr<Question>> questions_;  // of ask_workers
+  std::deque<Change> changes_;                      // the first one is being made
   std::size_t accepting_workers_ = 0;
   std::size_t running_workers_ = 0;
   bool draining_ = false;

@@ -49,38 +49,21 @@ Supervisor::Supervisor(std::unique_ptr<Backend> engine, ServiceManager service_m
 
 Supervisor::~Supervisor() {
   signals_.reset();
-  watch_.reset();
   dispatcher_.reset();
   loop_.cancel(drain_timer_);
 }
 
 std::expected<void, std::string> Supervisor::start(
     Config config, std::function<std::expected<void, std::string>()> on_bound) {
-  auto started = Dispatcher::start(
-      without_rules(std::move(config)), loop_,
-      {.passed_sockets = service_manager_.take_passed_sockets(), .on_bound = std::move(on_bound)});
+  auto started = Dispatcher::start(without_rules(std::move(config)), loop_,
+                                   {.passed_sockets = service_manager_.take_passed_sockets(),
+                                    .on_bound = std::move(on_bound),
+                                    .watchdog_timeout = service_manager_.watchdog_timeout(),
+                                    .all_well = [this] { service_manager_.keep_alive(); }});
   if (!started) return std::unexpected(std::move(started.error()));
   dispatcher_ = std::move(*started);
-  watch_workers();
   signals_.emplace([this](Signal signal) { loop_.post([this, signal] { signalled(signal); }); });
   return {};
-}
-
-void Supervisor::watch_workers() {
-  WorkerWatch::Options options;
-  options.workers = dispatcher_->worker_count();
-  options.ask = [this](std::size_t worker, std::function<void()> answer) {
-    return dispatcher_->ask_worker(worker, std::move(answer));
-  };
-  if (const auto timeout = service_manager_.watchdog_timeout()) {
-    // What is late by half of the time would come too late the next time.
-    const auto half =
-        std::max(std::chrono::floor<std::chrono::milliseconds>(*timeout / 2), std::chrono::milliseconds{1});
-    options.interval = std::min(options.interval, half);
-    options.patience = std::min(options.patience, half);
-    options.all_come_round = [this] { service_manager_.keep_alive(); };
-  }
-  watch_.emplace(loop_, std::move(options));
 }
 
 void Supervisor::run() {
@@ -115,21 +98,29 @@ void Supervisor::drain() {
 }
 
 void Supervisor::time_is_over() {
-  if (terminated_) return;
+  if (terminated_) return end_without_the_stuck();
   spdlog::warn("shutting down: the time is over; ending all connections now");
   end_all();
+}
+
+/// Once all was ended, only a worker that is stuck can keep the program from its end.
+void Supervisor::end_without_the_stuck() {
+  if (dispatcher_->watch().stuck_count() == 0) return loop_.arm(drain_timer_, std::chrono::seconds{1});
+  spdlog::error("shutting down: a worker is stuck; ending without it");
+  loop_.stop();
 }
 
 void Supervisor::end_all() {
   terminated_ = true;
   dispatcher_->terminate();
+  loop_.arm(drain_timer_, std::chrono::seconds{1});
 }
 
 void Supervisor::reload(std::function<void(const ReloadReport&)> done) {
   service_manager_.reloading();
   // Names are looked up on this thread, and answers may be slow: the whole of the watchdog's time is for
   // that.
-  if (watch_->stuck_count() == 0) service_manager_.keep_alive();
+  if (dispatcher_->watch().stuck_count() == 0) service_manager_.keep_alive();
   reload_file([this, done = std::move(done)](const ReloadReport& report) {
     service_manager_.status(report.succeeded ? "serving the reloaded configuration"
                                              : "the last reload failed; serving the configuration before it");

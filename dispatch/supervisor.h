@@ -11,7 +11,6 @@
 #include "core/timer_wheel.h"
 #include "dispatch/config.h"
 #include "dispatch/dispatcher.h"
-#include "dispatch/worker_watch.h"
 #include "platform/loop.h"
 #include "platform/service_manager.h"
 #include "platform/signals.h"
@@ -40,7 +39,8 @@ class Supervisor {
   /// When this returns, connections are being accepted. `on_bound` and the error: see Dispatcher::start.
   std::expected<void, std::string> start(Config config,
                                          std::function<std::expected<void, std::string>()> on_bound = {});
-  /// Serves until the program has been told to end and the last connection has ended.
+  /// Serves until the program has been told to end and the last connection has ended. If that was because a
+  /// worker is stuck, its thread is still there, and destroying this would wait for it.
   void run();
 
   /// Reads the file of the present configuration again. `done` is called with what came of it.
@@ -52,16 +52,15 @@ class Supervisor {
   [[nodiscard]] Loop& loop() { return loop_; }
 
  private:
-  void watch_workers();
   void reload_file(std::function<void(const ReloadReport&)> done);
   void signalled(Signal signal);
   void time_is_over();
   void end_all();
+  void end_without_the_stuck();
 
   Loop loop_;
   ServiceManager service_manager_;
   std::unique_ptr<Dispatcher> dispatcher_;
-  std::optional<WorkerWatch> watch_;
   std::optional<SignalThread> signals_;
   Timer drain_timer_;
   bool terminated_ = false;
