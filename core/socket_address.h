@@ -2,6 +2,7 @@
 #pragma once
 
 #include <compare>
+#include <cstdint>
 #include <optional>
 #include <string>
 
@@ -15,9 +16,16 @@ struct SocketAddress {
 
   std::optional<IpEndpoint> ip;
   std::string unix_path;  ///< absolute; set if `ip` is not
+  /// The number of the interface to which a link-local address belongs (RFC 4007); 0: it needs none.
+  std::uint32_t interface = 0;
 
-  /// As the configuration writes it: "192.0.2.1:80", "[::1]:80", "unix:/run/web.sock".
-  [[nodiscard]] std::string to_string() const { return ip ? ip->to_string() : "unix:" + unix_path; }
+  /// As the configuration writes it: "192.0.2.1:80", "[::1]:80", "unix:/run/web.sock". With an interface,
+  /// which the configuration cannot name, as RFC 4007, 11.2 writes it: "[fe80::1%2]:80".
+  [[nodiscard]] std::string to_string() const {
+    if (!ip) return "unix:" + unix_path;
+    if (interface == 0) return ip->to_string();
+    return "[" + ip->address.to_string() + "%" + std::to_string(interface) + "]:" + std::to_string(ip->port);
+  }
   auto operator<=>(const SocketAddress&) const = default;
 };
 

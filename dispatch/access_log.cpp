@@ -119,8 +119,9 @@ void AccessLog::take_adopted() {
   if (adopted_.empty()) return;
   std::ranges::move(adopted_, std::back_inserter(snapshots_));
   adopted_.clear();
+  report_lost("the access log is another one");
   file_ = std::move(adopted_file_);
-  write_failed_ = false;
+  line_is_cut_ = false;
 }
 
 void AccessLog::notify() {
@@ -146,6 +147,7 @@ void AccessLog::write_until_stopped() {
   while (write_batch()) {
   }
   report_dropped();
+  report_lost("the access log could not be written");
 }
 
 /// Writes what there is, and forgets the snapshots to which nothing can refer any more.
@@ -188,16 +190,33 @@ bool AccessLog::write_batch() {
   }
   if (lines_.empty()) return false;
   if (!file_) return true;  // of connections that began before the log was turned off
-  const bool written = std::fwrite(lines_.data(), 1, lines_.size(), file_.get()) == lines_.size() &&
-                       std::fflush(file_.get()) == 0;
-  if (!written && !write_failed_) {
+  write_lines();
+  return true;
+}
+
+void AccessLog::write_lines() {
+  // What a failed write has left of a line ends there, so that it spoils no other one.
+  const std::size_t repair = line_is_cut_ ? 1 : 0;
+  lines_.insert(0, repair, '\n');
+  const std::size_t written = std::fwrite(lines_.data(), 1, lines_.size(), file_.get());
+  if (written == lines_.size()) {
+    line_is_cut_ = false;
+    report_lost("the access log can be written again");
+    return;
+  }
+  if (lost_lines_ == 0) {
     spdlog::error("cannot write the access log: {}; lines are lost until it can be written again",
                   std::strerror(errno));
   }
-  if (written && write_failed_) spdlog::info("the access log can be written again");
-  write_failed_ = !written;
-  if (!written) std::clearerr(file_.get());
-  return true;
+  const std::string_view lost = std::string_view(lines_).substr(std::max(written, repair));
+  lost_lines_ += static_cast<std::uint64_t>(std::ranges::count(lost, '\n'));
+  if (written > 0) line_is_cut_ = lines_[written - 1] != '\n';
+  std::clearerr(file_.get());
+}
+
+void AccessLog::report_lost(std::string_view occasion) {
+  if (lost_lines_ > 0) spdlog::warn("{}; {} lines were lost", occasion, lost_lines_);
+  lost_lines_ = 0;
 }
 
 void AccessLog::report_dropped() {

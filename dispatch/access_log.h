@@ -78,6 +78,8 @@ class AccessLog {
  private:
   void write_until_stopped();
   bool write_batch();
+  void write_lines();
+  void report_lost(std::string_view occasion);
   void report_dropped();
   void take_adopted();
   void let_go_of_snapshots();
@@ -92,7 +94,8 @@ class AccessLog {
   std::string name_;
   std::string alpn_;
   std::uint64_t reported_dropped_ = 0;
-  bool write_failed_ = false;
+  std::uint64_t lost_lines_ = 0;  // since a write has failed
+  bool line_is_cut_ = false;      // the file ends in a part of one
 
   std::atomic<bool> asleep_ = false;
   std::mutex mutex_;

@@ -7,21 +7,17 @@
 #include <string>
 
 #include "dispatch/config_addresses.h"
+#include "dispatch/health_reader.h"
 
 namespace portshare {
 namespace {
 
-enum class Balance : std::uint8_t { round_robin, least_connections, source_hash };
 constexpr std::array balances{Choice<Balance>{"round_robin", Balance::round_robin},
                               Choice<Balance>{"least_connections", Balance::least_connections},
                               Choice<Balance>{"source_hash", Balance::source_hash}};
 constexpr std::array proxy_header_versions{Choice<ProxyHeaderVersion>{"off", ProxyHeaderVersion::off},
                                            Choice<ProxyHeaderVersion>{"v1", ProxyHeaderVersion::v1},
                                            Choice<ProxyHeaderVersion>{"v2", ProxyHeaderVersion::v2}};
-enum class HealthKind : std::uint8_t { tcp, http, tls };
-constexpr std::array health_kinds{Choice<HealthKind>{"tcp", HealthKind::tcp},
-                                  Choice<HealthKind>{"http", HealthKind::http},
-                                  Choice<HealthKind>{"tls", HealthKind::tls}};
 
 /// The keys that say where connections go. A backend has one of them: its lane.
 constexpr std::array<std::string_view, 4> lanes{"servers", "handoff", "directory", "steer"};
@@ -30,6 +26,8 @@ constexpr std::array<std::string_view, 4> lanes{"servers", "handoff", "directory
 struct ServerTableTarget {
   const SettingReader& settings;
   std::optional<ServerAddress> address;
+  std::uint32_t weight = 1;
+  bool is_backup = false;
 };
 
 constexpr std::array server_table_keys{
@@ -40,60 +38,12 @@ constexpr std::array server_table_keys{
     KnownKey<ServerTableTarget>{"weight",
                                 [](ServerTableTarget& target, const Setting& setting) {
                                   const auto weight = target.settings.integer(setting, {1, 1000});
-                                  if (weight.value_or(1) != 1) target.settings.not_supported_yet(setting);
+                                  if (weight) target.weight = *weight;
                                 }},
     KnownKey<ServerTableTarget>{"backup",
                                 [](ServerTableTarget& target, const Setting& setting) {
-                                  if (target.settings.boolean(setting).value_or(false)) {
-                                    target.settings.not_supported_yet(setting);
-                                  }
+                                  target.is_backup = target.settings.boolean(setting).value_or(false);
                                 }},
-};
-
-struct HealthTarget {
-  const SettingReader& settings;
-};
-
-/// "2xx" or "204".
-bool is_status_pattern(std::string_view text) {
-  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
-  return text.size() == 3 && text[0] >= '1' && text[0] <= '5' &&
-         (text.substr(1) == "xx" || std::ranges::all_of(text, is_digit));
-}
-
-constexpr std::array health_keys{
-    KnownKey<HealthTarget>{"kind",
-                           [](HealthTarget& target, const Setting& setting) {
-                             target.settings.choice<HealthKind>(setting, health_kinds);
-                           }},
-    KnownKey<HealthTarget>{"interval",
-                           [](HealthTarget& target, const Setting& setting) {
-                             target.settings.duration(setting, positive_duration);
-                           }},
-    KnownKey<HealthTarget>{"timeout",
-                           [](HealthTarget& target, const Setting& setting) {
-                             target.settings.duration(setting, positive_duration);
-                           }},
-    KnownKey<HealthTarget>{
-        "rise",
-        [](HealthTarget& target, const Setting& setting) { target.settings.integer(setting, {1, 100}); }},
-    KnownKey<HealthTarget>{
-        "fall",
-        [](HealthTarget& target, const Setting& setting) { target.settings.integer(setting, {1, 100}); }},
-    KnownKey<HealthTarget>{"path",
-                           [](HealthTarget& target, const Setting& setting) {
-                             const auto path = target.settings.text(setting);
-                             if (path && !path->starts_with('/')) {
-                               target.settings.fault(setting, "must begin with a slash");
-                             }
-                           }},
-    KnownKey<HealthTarget>{"expect",
-                           [](HealthTarget& target, const Setting& setting) {
-                             const auto status = target.settings.text(setting);
-                             if (status && !is_status_pattern(*status)) {
-                               target.settings.fault(setting, "must be a status such as \"200\" or \"2xx\"");
-                             }
-                           }},
 };
 
 struct BackendTarget {
@@ -122,12 +72,15 @@ struct BackendTarget {
   }
 
   void read_server_table(const toml::table& table) const {
-    ServerTableTarget target{settings, {}};
+    ServerTableTarget target{.settings = settings, .address = {}};
     read_table<ServerTableTarget>(table, "a server's table", server_table_keys, target, settings);
     if (table.get("address") == nullptr) {
       settings.diagnostics().error(position_of(table), "a server's table without 'address'");
     }
-    if (target.address) add_server(table, std::move(*target.address));
+    if (!target.address) return;
+    target.address->weight = target.weight;
+    target.address->is_backup = target.is_backup;
+    add_server(table, std::move(*target.address));
   }
 
   void add_server(const toml::node& node, ServerAddress server) const {
@@ -143,22 +96,6 @@ struct BackendTarget {
     }
     backend.servers.push_back(std::move(server));
   }
-
-  void check_health(const Setting& setting) const {
-    const toml::table* table = settings.table(setting);
-    if (table == nullptr) return;
-    const std::size_t errors = settings.diagnostics().error_count();
-    HealthTarget target{settings};
-    read_table<HealthTarget>(*table, "'health'", health_keys, target, settings);
-    const auto* kind = table->get_as<std::string>("kind");
-    for (const std::string_view key : {"path", "expect"}) {
-      const toml::node* node = table->get(key);
-      if (node != nullptr && (kind == nullptr || kind->get() != "http")) {
-        settings.diagnostics().error(position_of(*node), fmt::format("'{}' needs kind = \"http\"", key));
-      }
-    }
-    if (errors == settings.diagnostics().error_count()) settings.not_supported_yet(setting);
-  }
 };
 
 using Key = KnownKey<BackendTarget>;
@@ -167,7 +104,7 @@ constexpr std::array backend_keys{
     Key{"balance",
         [](BackendTarget& target, const Setting& setting) {
           const auto balance = target.settings.choice<Balance>(setting, balances);
-          if (balance && *balance != Balance::round_robin) target.settings.not_supported_yet(setting);
+          if (balance) target.backend.balance = *balance;
         }},
     Key{"connect_timeout",
         [](BackendTarget& target, const Setting& setting) {
@@ -190,20 +127,20 @@ constexpr std::array backend_keys{
         }},
     Key{"transparent",
         [](BackendTarget& target, const Setting& setting) {
-          if (target.settings.boolean(setting).value_or(false)) target.settings.not_supported_yet(setting);
+          target.backend.is_transparent = target.settings.boolean(setting).value_or(false);
         }},
     Key{"max_connections",
         [](BackendTarget& target, const Setting& setting) {
-          if (target.settings.integer(setting, {0, UINT32_MAX}).value_or(0) != 0) {
-            target.settings.not_supported_yet(setting);
-          }
+          const auto most = target.settings.integer(setting, {0, UINT32_MAX});
+          if (most) target.backend.max_connections = *most;
         }},
-    Key{"health", [](BackendTarget& target, const Setting& setting) { target.check_health(setting); }},
+    Key{"health",
+        [](BackendTarget& target, const Setting& setting) {
+          target.backend.health = read_health(setting, target.settings);
+        }},
     Key{"resolve",
         [](BackendTarget& target, const Setting& setting) {
-          // "0s" is what this version does: names are looked up at start and never again.
-          const auto interval = target.settings.duration(setting, any_duration);
-          if (interval && interval->count() != 0) target.settings.not_supported_yet(setting);
+          target.backend.resolve = target.settings.duration(setting, any_duration);
         }},
     Key{"handoff",
         [](BackendTarget& target, const Setting& setting) {
@@ -231,6 +168,24 @@ constexpr std::array backend_keys{
         }},
 };
 
+/// What is legal by itself and makes no sense together.
+void check_servers(const BackendConfig& backend, const toml::table& table, const SettingReader& settings) {
+  const bool has_primaries =
+      std::ranges::any_of(backend.servers, [](const ServerAddress& server) { return !server.is_backup; });
+  if (!backend.servers.empty() && !has_primaries) {
+    settings.diagnostics().warning(position_of(*table.get("servers")),
+                                   "'servers': all of them are backups, so they are used as if none were");
+  }
+  if (!backend.is_transparent) return;
+  for (const ServerAddress& server : backend.servers) {
+    if (!server.address || server.address->ip) continue;
+    settings.diagnostics().error(
+        server.position,
+        fmt::format("'servers': '{}' does not go with 'transparent': a unix socket sees no address",
+                    server.text));
+  }
+}
+
 }  // namespace
 
 BackendConfig read_backend(const NameIndex::Definition& definition, const SettingReader& settings) {
@@ -254,6 +209,7 @@ BackendConfig read_backend(const NameIndex::Definition& definition, const Settin
         definition.position, fmt::format("{} needs one of '{}'; it has {}", where, fmt::join(lanes, "', '"),
                                          given == 0 ? "none" : "several"));
   }
+  check_servers(backend, *table, settings);
   return backend;
 }
 

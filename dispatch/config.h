@@ -48,8 +48,16 @@ enum class ProxyHeaderVersion : std::uint8_t { off, v1, v2 };
 struct ListenerConfig {
   std::string name;
   std::uint32_t line = 0;
-  std::vector<SocketAddress> bind;                       ///< "*:80" is two of them
-  std::vector<std::string> passed_sockets;               ///< their names; "systemd:NAME"
+  std::vector<SocketAddress> bind;          ///< "*:80" is two of them
+  std::vector<std::string> passed_sockets;  ///< their names; "systemd:NAME"
+  std::vector<IpAddress> except;            ///< of its wildcards; see dispatch/wildcard.h
+  [[nodiscard]] bool excepts(const IpAddress& address) const {
+    return std::ranges::find(except, address) != except.end();
+  }
+  /// Whether an address of `bind` is a wildcard that stands for single addresses, which come and go.
+  [[nodiscard]] bool expands(const SocketAddress& address) const {
+    return !except.empty() && address.ip && address.ip->address.is_unspecified();
+  }
   ProtocolSet protocols{Protocol::tls, Protocol::http};  ///< with `any`, also bytes that nobody claims
   [[nodiscard]] bool reads_first_flight() const { return !protocols.empty(); }
   std::optional<std::uint32_t> default_backend;  ///< index into Config::backends
@@ -92,12 +100,48 @@ struct ServerAddress {
   std::uint16_t port = 0;
   std::string text;  ///< as the file has it, for logs
   FilePosition position;
+  std::uint32_t weight = 1;  ///< its share of the connections, against those of the others
+  bool is_backup = false;    ///< gets connections only while no other server can
+};
+
+/// Who gets the next connection of a backend.
+enum class Balance : std::uint8_t { round_robin, least_connections, source_hash };
+
+/// How the servers of a backend are asked whether they live.
+struct HealthConfig {
+  enum class Kind : std::uint8_t {
+    tcp,   ///< a connect
+    http,  ///< a GET, whose status counts
+    tls,   ///< a ClientHello, which is to be answered with a ServerHello
+  };
+  Kind kind = Kind::tcp;
+  std::chrono::milliseconds interval{2'000};  ///< from the end of a check to the next one's beginning
+  std::chrono::milliseconds timeout{1'000};   ///< for the whole check
+  std::uint32_t rise = 2;                     ///< checks in a row that bring a server back
+  std::uint32_t fall = 3;                     ///< and that take it out
+  // Only for `http`.
+  std::string path = "/";
+  std::uint32_t lowest_status = 200;
+  std::uint32_t highest_status = 299;
+
+  bool operator==(const HealthConfig&) const = default;
 };
 
 struct BackendConfig {
   std::string name;
   std::uint32_t line = 0;
   std::vector<ServerAddress> servers;
+  Balance balance = Balance::round_robin;
+  std::uint32_t max_connections = 0;   ///< of each server; 0: no limit
+  std::optional<HealthConfig> health;  ///< none: servers are judged by the connects of clients alone
+  /// How often host names are looked up again; zero: never. None: the file says nothing, see
+  /// resolve_interval().
+  std::optional<std::chrono::milliseconds> resolve;
+  static constexpr std::chrono::milliseconds default_resolve_interval{30'000};
+  [[nodiscard]] std::chrono::milliseconds resolve_interval() const {
+    return resolve.value_or(default_resolve_interval);
+  }
+  bool is_transparent = false;  ///< connects to the servers from the client's own address
   std::chrono::milliseconds connect_timeout{3'000};
   std::uint32_t retries = 2;
   ProxyHeaderVersion proxy_header = ProxyHeaderVersion::off;

@@ -214,6 +214,13 @@ std::expected<DestinationMatcher, std::string> parse_destination(std::string_vie
   return result;
 }
 
+std::expected<IpAddress, std::string> parse_local_address(std::string_view text) {
+  const auto address = IpAddress::parse(text);
+  if (!address) return std::unexpected(fmt::format("'{}' is no IP address, such as '192.0.2.1'", text));
+  if (address->is_unspecified()) return std::unexpected(fmt::format("'{}' is the wildcard itself", text));
+  return *address;
+}
+
 std::expected<IpPrefix, std::string> parse_prefix(std::string_view text) {
   auto error = IpPrefix::Error::syntax;
   const auto prefix = IpPrefix::parse(text, &error);

@@ -31,6 +31,9 @@ struct BindAddress {
 /// "IP", "IP/LENGTH" or "IP:PORT".
 [[nodiscard]] std::expected<DestinationMatcher, std::string> parse_destination(std::string_view text);
 
+/// "IP" alone, of a host: no wildcard.
+[[nodiscard]] std::expected<IpAddress, std::string> parse_local_address(std::string_view text);
+
 /// "IP" or "IP/LENGTH".
 [[nodiscard]] std::expected<IpPrefix, std::string> parse_prefix(std::string_view text);
 

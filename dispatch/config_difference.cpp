@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "dispatch/config_values.h"
+#include "dispatch/server_status.h"
 
 namespace portshare {
 
@@ -76,6 +77,7 @@ std::string_view version_text(ProxyHeaderVersion version) {
 Settings settings_of(const Config& config, const ListenerConfig& listener) {
   return {
       {"bind", bind_text(listener)},
+      {"except", list_text(listener.except)},
       {"protocols", protocols_text(listener.protocols)},
       {"default", backend_text(config, listener.default_backend)},
       {"silent", backend_text(config, listener.silent_backend)},
@@ -92,11 +94,33 @@ Settings settings_of(const Config& config, const ListenerConfig& listener) {
   };
 }
 
+std::string server_text(const ServerAddress& server) {
+  const std::string weight = server.weight == 1 ? "" : fmt::format(" (weight {})", server.weight);
+  return fmt::format("{}{}{}", server.text, weight, server.is_backup ? " (backup)" : "");
+}
+
+std::string health_text(const std::optional<HealthConfig>& health) {
+  if (!health) return "none";
+  constexpr std::string_view kinds[] = {"tcp", "http", "tls"};
+  std::string text = fmt::format("{} every {} within {}, rise {}, fall {}",
+                                 kinds[std::to_underlying(health->kind)], duration_text(health->interval),
+                                 duration_text(health->timeout), health->rise, health->fall);
+  if (health->kind == HealthConfig::Kind::http) {
+    text += fmt::format(", {} is {}-{}", health->path, health->lowest_status, health->highest_status);
+  }
+  return text;
+}
+
 Settings settings_of(const Config&, const BackendConfig& backend) {
-  std::vector<std::string_view> servers;
-  for (const ServerAddress& server : backend.servers) servers.push_back(server.text);
+  std::vector<std::string> servers;
+  for (const ServerAddress& server : backend.servers) servers.push_back(server_text(server));
   return {
       {"servers", fmt::format("[{}]", fmt::join(servers, ", "))},
+      {"balance", std::string(to_string(backend.balance))},
+      {"max_connections", fmt::to_string(backend.max_connections)},
+      {"health", health_text(backend.health)},
+      {"resolve", duration_text(backend.resolve_interval())},
+      {"transparent", backend.is_transparent ? "true" : "false"},
       {"connect_timeout", duration_text(backend.connect_timeout)},
       {"retries", fmt::to_string(backend.retries)},
       {"proxy_protocol", std::string(version_text(backend.proxy_header))},

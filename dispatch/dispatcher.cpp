@@ -29,6 +29,22 @@ SipKey random_key() {
   return key;
 }
 
+std::vector<ListenerAddress> addresses_of(const Config& config, const std::vector<ListeningSocket>& sockets) {
+  std::vector<ListenerAddress> listening;
+  listening.reserve(sockets.size());
+  for (const ListeningSocket& socket : sockets) {
+    listening.push_back({.listener = socket.listener, .address = socket.address});
+  }
+  // The addresses that a wildcard stands for change, so it counts as a whole.
+  for (std::uint32_t listener = 0; listener < config.listeners.size(); ++listener) {
+    const ListenerConfig& each = config.listeners[listener];
+    for (const SocketAddress& address : each.bind) {
+      if (each.expands(address)) listening.push_back({.listener = listener, .address = address});
+    }
+  }
+  return listening;
+}
+
 }  // namespace
 
 Dispatcher::Dispatcher(Loop& control) : control_(control), admission_key_(random_key()) {}
@@ -38,6 +54,13 @@ std::expected<std::unique_ptr<Dispatcher>, std::string> Dispatcher::start(
   std::unique_ptr<Dispatcher> dispatcher(new Dispatcher(control));
   dispatcher->descriptor_limit_ = raise_descriptor_limit();
   for (const PassedSocket& passed : options.passed_sockets) dispatcher->sockets_.inherit(passed);
+  dispatcher->registry_.emplace(config->server.workers != 0 ? config->server.workers : usable_cpu_count());
+  dispatcher->names_.emplace(
+      control,
+      [self = dispatcher.get()](const std::string& host, std::function<void(DnsResolver::Answer)> done) {
+        self->look_up(host, std::move(done));
+      },
+      [self = dispatcher.get()] { self->names_changed(); });
   Snapshot snapshot;
   if (auto prepared = dispatcher->prepare(snapshot, std::move(config)); !prepared) {
     return std::unexpected(prepared.error());
@@ -51,33 +74,46 @@ std::expected<std::unique_ptr<Dispatcher>, std::string> Dispatcher::start(
   dispatcher->snapshot_ = std::make_shared<const Snapshot>(std::move(snapshot));
   if (auto started = dispatcher->start_workers(); !started) return std::unexpected(started.error());
   dispatcher->watch_workers(options);
+  dispatcher->health_.emplace(control, *dispatcher->registry_, Random(random_key()[0]));
+  dispatcher->watch_servers();
   return dispatcher;
 }
 
 Dispatcher::~Dispatcher() {
+  dns_.reset();
+  names_.reset();
+  health_.reset();
   if (!draining_) drain([] {});
   terminate();
   for (const auto& thread : threads_) thread->thread.join();
 }
 
+/// Names that are known already are not asked for: a reload waits for new ones alone.
+std::expected<ServerPool, std::string> Dispatcher::resolve_servers(const Config& config) {
+  std::vector<std::string> unresolved;
+  auto servers = ServerPool::resolve(
+      config, [this](const std::string& host) { return names_->addresses_of(host, resolve_host); },
+      *registry_, &unresolved);
+  if (servers) {
+    for (const std::string& sentence : unresolved) spdlog::warn("{}; it is left out", sentence);
+  }
+  return servers;
+}
+
 /// Everything that a configuration needs, without touching what runs.
 Dispatcher::Outcome Dispatcher::prepare(Snapshot& snapshot, std::shared_ptr<const Config> config) {
-  auto servers = ServerPool::resolve(*config, resolve_host);
+  auto servers = resolve_servers(*config);
   if (!servers) return std::unexpected(std::move(servers.error()));
   auto file = open_access_log(config->server.log, config->server.user);
   if (!file) return std::unexpected(std::move(file.error()));
   auto sockets = sockets_.open_for(*config);
   if (!sockets) return std::unexpected(std::move(sockets.error()));
 
-  std::vector<ListenerAddress> listening;
-  listening.reserve(sockets->size());
-  for (const ListeningSocket& socket : *sockets) {
-    listening.push_back({.listener = socket.listener, .address = socket.address});
-  }
-  if (auto sound = check_loops(*config, listening, *servers); !sound) {
+  if (auto sound = check_loops(*config, addresses_of(*config, *sockets), *servers); !sound) {
     sockets_.close_all_but(snapshot.sockets);
     return sound;
   }
+  sockets_.warn_about_unused(*config);
   access_log_file_ = std::move(*file);
   const bool has_before = snapshot.config != nullptr;
   snapshot.admission = has_before ? std::make_shared<const Admission>(*config, admission_key_,
@@ -291,6 +327,25 @@ void Dispatcher::change(std::function<Outcome(Snapshot&)> change, std::function<
   if (changes_.size() == 1) make_next_change();
 }
 
+void Dispatcher::follow_addresses(std::function<void(bool is_waiting)> done) {
+  const auto follow = [this](Snapshot& snapshot) -> Outcome {
+    auto sockets = sockets_.open_for(*snapshot.config, ListeningSockets::Unavailable::waits);
+    if (!sockets) return std::unexpected(std::move(sockets.error()));
+    if (*sockets == snapshot.sockets) return std::unexpected(std::string());  // as it was
+    for (const ListeningSocket& socket : snapshot.sockets) {
+      if (std::ranges::find(*sockets, socket) != sockets->end()) continue;
+      spdlog::info("listener '{}' leaves {}: the address has gone",
+                   snapshot.config->listeners[socket.listener].name, socket.address.to_string());
+    }
+    snapshot.sockets = std::move(*sockets);
+    return {};
+  };
+  change(follow, [this, done = std::move(done)](const Outcome& outcome) {
+    if (!outcome && !outcome.error().empty() && !draining_) spdlog::error("{}", outcome.error());
+    done(sockets_.is_waiting());
+  });
+}
+
 void Dispatcher::make_next_change() {
   Snapshot snapshot = *snapshot_;
   ++snapshot.number;
@@ -308,6 +363,7 @@ void Dispatcher::make_next_change() {
     sockets_.apply_deferral(*snapshot.config, snapshot.sockets);
   }
   snapshot_ = std::make_shared<const Snapshot>(std::move(snapshot));
+  watch_servers();
   access_log_->adopt(snapshot_, access_log_file_);
   sockets_.stop_handshakes_of_all_but(snapshot_->sockets);
   // A socket that is no longer wanted is closed when the last worker has stopped taking connections from it.
@@ -321,6 +377,42 @@ void Dispatcher::make_next_change() {
             worker.adopt(newest, [this, adopted] { on_control(adopted); });
           });
   on_control(adopted);
+}
+
+/// Many a configuration has no names, and then there is no thread for them.
+void Dispatcher::look_up(const std::string& host, std::function<void(DnsResolver::Answer)> done) {
+  try {
+    if (!dns_) dns_.emplace();
+  } catch (const std::system_error& failure) {
+    return done(std::unexpected(
+        fmt::format("cannot resolve {}: cannot start a thread: {}", host, failure.code().message())));
+  }
+  dns_->look_up(host, std::move(done));
+}
+
+/// A name stands for other addresses than before.
+void Dispatcher::names_changed() {
+  const auto make = [this](Snapshot& snapshot) -> Outcome {
+    const auto known = [this](const std::string& host) { return names_->known(host); };
+    auto servers = ServerPool::resolve(*snapshot.config, known, *registry_);
+    if (!servers) return std::unexpected(std::move(servers.error()));
+    if (auto sound =
+            check_loops(*snapshot.config, addresses_of(*snapshot.config, snapshot.sockets), *servers);
+        !sound) {
+      return sound;
+    }
+    snapshot.servers = std::make_shared<const ServerPool>(std::move(*servers));
+    return {};
+  };
+  change(make, [](const Outcome& outcome) {
+    if (!outcome) spdlog::error("the servers stay as they were: {}", outcome.error());
+  });
+}
+
+void Dispatcher::watch_servers() {
+  health_->adopt(*snapshot_->config, *snapshot_->servers);
+  names_->adopt(*snapshot_->config);
+  registry_->forget_unused();
 }
 
 void Dispatcher::change_done(Outcome outcome) {

@@ -19,10 +19,13 @@
 #include "core/siphash.h"
 #include "dispatch/access_log.h"
 #include "dispatch/config.h"
+#include "dispatch/health_checker.h"
 #include "dispatch/listening_sockets.h"
+#include "dispatch/name_refresher.h"
 #include "dispatch/snapshot.h"
 #include "dispatch/worker.h"
 #include "dispatch/worker_watch.h"
+#include "platform/dns_resolver.h"
 #include "platform/engine.h"
 #include "platform/loop.h"
 #include "platform/service_manager.h"
@@ -67,6 +70,9 @@ class Dispatcher {
   /// The same for a part of the snapshot: `change` is called when its turn has come, with a copy of the
   /// present one, and alters it.
   void change(std::function<Outcome(Snapshot&)> change, std::function<void(Outcome)> done);
+  /// Opens and closes listening sockets as the addresses of this host are now, for the wildcards with
+  /// `except`. `done` gets whether there are some that could not be bound and may be later.
+  void follow_addresses(std::function<void(bool is_waiting)> done);
   /// What is served at present.
   [[nodiscard]] const std::shared_ptr<const Snapshot>& snapshot() const { return snapshot_; }
 
@@ -80,6 +86,9 @@ class Dispatcher {
   [[nodiscard]] bool is_draining() const { return draining_; }
   /// Ends all connections. After drain().
   void terminate();
+
+  /// The states of the servers: what the operator and the checks say about them.
+  [[nodiscard]] ServerRegistry& registry() { return *registry_; }
 
   [[nodiscard]] Engine engine() const { return engine_; }
   [[nodiscard]] std::size_t worker_count() const { return threads_.size(); }
@@ -101,6 +110,10 @@ class Dispatcher {
   };
   explicit Dispatcher(Loop& control);
   Outcome choose_engine(const Config& config);
+  std::expected<ServerPool, std::string> resolve_servers(const Config& config);
+  void look_up(const std::string& host, std::function<void(DnsResolver::Answer)> done);
+  void names_changed();
+  void watch_servers();
   Outcome prepare(Snapshot& snapshot, std::shared_ptr<const Config> config);
   Outcome start_workers();
   void watch_workers(const DispatcherOptions& options);
@@ -121,6 +134,10 @@ class Dispatcher {
   std::shared_ptr<const bool> life_ =
       std::make_shared<const bool>(true);  // what is posted to `control_` asks for it
   SipKey admission_key_;
+  std::optional<ServerRegistry> registry_;  // outlives the workers
+  std::optional<DnsResolver> dns_;
+  std::optional<NameRefresher> names_;
+  std::optional<HealthChecker> health_;
   Engine engine_ = Engine::epoll;
   std::size_t descriptor_limit_ = 0;
   ListeningSockets sockets_;

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <array>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "dispatch/config_addresses.h"
 #include "dispatch/protocol_choices.h"
@@ -28,8 +30,15 @@ struct ListenerTarget {
   NameIndex& backends;
   BoundAddresses& bound;
   ListenerConfig& listener;
+  /// Of `bind`, as they stand there.
+  struct Address {
+    const toml::node* node;
+    std::string_view text;
+    SocketAddress address;
+  };
+  std::vector<Address> addresses = {};
 
-  void read_bind(const Setting& setting) const {
+  void read_bind(const Setting& setting) {
     settings.each_text(setting, EmptyArray::fault, [&](const toml::node& node, std::string_view text) {
       auto parsed = parse_bind_address(text);
       if (!parsed) {
@@ -37,8 +46,15 @@ struct ListenerTarget {
         return;
       }
       if (!parsed->passed_socket.empty()) add_passed_socket(node, text, std::move(parsed->passed_socket));
-      for (SocketAddress& address : parsed->addresses) add_address(node, text, std::move(address));
+      for (SocketAddress& address : parsed->addresses) {
+        addresses.push_back({.node = &node, .text = text, .address = std::move(address)});
+      }
     });
+  }
+
+  /// What `bind` says depends on `except`, which may stand behind it.
+  void bind_addresses() {
+    for (Address& each : addresses) add_address(*each.node, each.text, std::move(each.address));
   }
 
   void add_passed_socket(const toml::node& node, std::string_view text, std::string name) const {
@@ -53,10 +69,17 @@ struct ListenerTarget {
   }
 
   void add_address(const toml::node& node, std::string_view text, SocketAddress address) const {
+    if (listener.expands(address) && address.ip->port == 0) {
+      settings.diagnostics().error(
+          position_of(node),
+          fmt::format("'bind': '{}' with 'except' is several sockets, so it needs a port", text));
+      return;
+    }
     const bool is_chosen_later = address.ip && address.ip->port == 0;  // and then never one that is taken
     const auto earlier = is_chosen_later ? bound.addresses.end() : find_overlap(address);
     if (earlier == bound.addresses.end()) {
-      bound.addresses.emplace(address, position_of(node));
+      bound.addresses.emplace(address,
+                              BoundAddress{.position = position_of(node), .except = listener.except});
       listener.bind.push_back(std::move(address));
       return;
     }
@@ -65,21 +88,27 @@ struct ListenerTarget {
     settings.diagnostics().error(
         position_of(node),
         earlier->first == address
-            ? fmt::format("'bind': {} is already bound at line {}", what, earlier->second.line)
+            ? fmt::format("'bind': {} is already bound at line {}", what, earlier->second.position.line)
             : fmt::format("'bind': {} cannot be bound beside '{}' at line {}: the wildcard takes the port on "
                           "every address",
-                          what, earlier->first.to_string(), earlier->second.line));
+                          what, earlier->first.to_string(), earlier->second.position.line));
   }
 
   /// What takes connections to `address` already: itself, or a wildcard where one of the two is one.
-  [[nodiscard]] std::map<SocketAddress, FilePosition>::const_iterator find_overlap(
+  [[nodiscard]] std::map<SocketAddress, BoundAddress>::const_iterator find_overlap(
       const SocketAddress& address) const {
     return std::ranges::find_if(bound.addresses, [&](const auto& entry) {
       const SocketAddress& other = entry.first;
       if (other == address) return true;
       if (!other.ip || !address.ip || other.ip->port != address.ip->port) return false;
       if (other.ip->address.is_v4() != address.ip->address.is_v4()) return false;
-      return other.ip->address.is_unspecified() || address.ip->address.is_unspecified();
+      // A wildcard leaves what it excepts to others.
+      const auto covers = [](const IpAddress& wide, const std::vector<IpAddress>& except,
+                             const IpAddress& narrow) {
+        return wide.is_unspecified() && std::ranges::find(except, narrow) == except.end();
+      };
+      return covers(other.ip->address, entry.second.except, address.ip->address) ||
+             covers(address.ip->address, listener.except, other.ip->address);
     });
   }
 
@@ -113,14 +142,16 @@ struct ListenerTarget {
     });
   }
 
-  /// A list whose feature is not built yet: only the empty one can be honoured.
-  template <typename Parse>
-  void check_unsupported_list(const Setting& setting, Parse parse) const {
-    const std::size_t errors = settings.diagnostics().error_count();
-    settings.each_parsed(setting, EmptyArray::legal, parse, [](const toml::node&, const auto&) {});
-    const toml::array* array = setting.value.as_array();
-    if (errors == settings.diagnostics().error_count() && !array->empty())
-      settings.not_supported_yet(setting);
+  void read_except(const Setting& setting) const {
+    settings.each_parsed(setting, EmptyArray::legal, parse_local_address,
+                         [&](const toml::node& node, const IpAddress& address) {
+                           if (listener.excepts(address)) {
+                             settings.diagnostics().error(
+                                 position_of(node),
+                                 fmt::format("'except': {} stands there twice", address.to_string()));
+                           }
+                           listener.except.push_back(address);
+                         });
   }
 
   void read_count(const Setting& setting, std::uint32_t& count) const {
@@ -135,8 +166,7 @@ struct ListenerTarget {
 using Key = KnownKey<ListenerTarget>;
 constexpr std::array listener_keys{
     Key{"bind", [](ListenerTarget& target, const Setting& setting) { target.read_bind(setting); }},
-    Key{"except", [](ListenerTarget& target,
-                     const Setting& setting) { target.check_unsupported_list(setting, parse_prefix); }},
+    Key{"except", [](ListenerTarget& target, const Setting& setting) { target.read_except(setting); }},
     Key{"protocols", [](ListenerTarget& target, const Setting& setting) { target.read_protocols(setting); }},
     Key{"default",
         [](ListenerTarget& target, const Setting& setting) {
@@ -192,6 +222,17 @@ constexpr std::array listener_keys{
         }},
 };
 
+/// Only a wildcard leaves anything to be excepted.
+void check_exceptions(const toml::table& table, const ListenerConfig& listener, DiagnosticList& diagnostics) {
+  if (listener.except.empty() || listener.bind.empty()) return;
+  const auto is_wildcard = [&](const SocketAddress& address) { return listener.expands(address); };
+  if (std::ranges::any_of(listener.bind, is_wildcard)) return;
+  diagnostics.error(
+      position_of(*table.get("except")),
+      "'except' without a wildcard in 'bind': the listener takes only what is written there; bind "
+      "\"*:443\", say, or leave 'except' out");
+}
+
 /// Who may send a PROXY header, and whether one is looked for at all, are two keys that need each other.
 void check_trust(const toml::table& table, const ListenerConfig& listener, DiagnosticList& diagnostics) {
   const toml::node* trusted = table.get("trusted");
@@ -228,6 +269,8 @@ ListenerConfig read_listener(const NameIndex::Definition& definition, const Sett
   }
   ListenerTarget target{settings, backends, bound, listener};
   read_table<ListenerTarget>(*table, where, listener_keys, target, settings);
+  target.bind_addresses();
+  check_exceptions(*table, listener, settings.diagnostics());
   check_trust(*table, listener, settings.diagnostics());
   if (table->get("bind") == nullptr) {
     settings.diagnostics().error(definition.position,

@@ -4,16 +4,23 @@
 #include <functional>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "dispatch/config.h"
 #include "dispatch/setting_reader.h"
 
 namespace portshare {
 
-/// Which addresses the listeners so far have bound, and which sockets of the service manager they use, and
-/// the line of each: both can be had once.
+/// An address that a listener has bound, and where that stands.
+struct BoundAddress {
+  FilePosition position;
+  std::vector<IpAddress> except;  ///< of a wildcard: what it leaves to others
+};
+
+/// Which addresses the listeners so far have bound, and which sockets of the service manager they use: both
+/// can be had once.
 struct BoundAddresses {
-  std::map<SocketAddress, FilePosition> addresses;
+  std::map<SocketAddress, BoundAddress> addresses;
   std::map<std::string, FilePosition, std::less<>> passed_sockets;
 };
 

@@ -12,6 +12,7 @@
 #include <thread>
 #include <utility>
 
+#include "dispatch/bind_failure.h"
 #include "platform/listening_socket.h"
 
 namespace portshare {
@@ -46,6 +47,22 @@ bool overlap(const SocketAddress& one, const SocketAddress& other) {
   return one.ip->port == other.ip->port && (covers(*one.ip, *other.ip) || covers(*other.ip, *one.ip));
 }
 
+/// The addresses of this host, if any wildcard stands for them.
+std::expected<std::vector<InterfaceAddress>, std::string> local_addresses_for(const Config& config) {
+  const bool expands = std::ranges::any_of(
+      config.listeners, [](const ListenerConfig& listener) { return !listener.except.empty(); });
+  if (!expands) return std::vector<InterfaceAddress>{};
+  return list_interface_addresses();
+}
+
+/// A record for each.
+void log_lines(std::string_view lines) {
+  for (std::size_t end = 0; !lines.empty(); lines.remove_prefix(std::min(end + 1, lines.size()))) {
+    end = std::min(lines.find('\n'), lines.size());
+    spdlog::warn("{}", lines.substr(0, end));
+  }
+}
+
 std::chrono::seconds deferral_of(const ListenerConfig& listener) {
   return listener.defers_accept() ? ListenerConfig::accept_deferral : std::chrono::seconds{0};
 }
@@ -67,42 +84,37 @@ void ListeningSockets::inherit(const PassedSocket& passed) {
                    .passed_as = passed.name});
 }
 
-std::expected<std::vector<ListeningSocket>, std::string> ListeningSockets::open_for(const Config& config) {
+std::expected<std::vector<ListeningSocket>, std::string> ListeningSockets::open_for(const Config& config,
+                                                                                    Unavailable unavailable) {
+  auto local = local_addresses_for(config);
+  if (!local) return std::unexpected(std::move(local.error()));
   std::vector<ListeningSocket> sockets;
   std::string errors;
-  const auto report = [&](std::uint32_t listener, const std::string& error) {
-    errors.append(errors.empty() ? "" : "\n");
-    errors.append(fmt::format("listener '{}': {}", config.listeners[listener].name, error));
+  Waiting waiting;
+  const auto report = [&](const std::string& error) {
+    errors.append(errors.empty() ? "" : "\n").append(error);
   };
   const std::size_t known = open_.size();
   for (std::uint32_t listener = 0; listener < config.listeners.size(); ++listener) {
-    const std::chrono::seconds deferral = deferral_of(config.listeners[listener]);
-    for (const SocketAddress& address : config.listeners[listener].bind) {
-      const auto there = std::ranges::find(open_, address, &Open::wanted);
+    for (const WantedAddress& wanted : wanted_addresses(config.listeners[listener], *local)) {
+      const auto there = std::ranges::find(open_, wanted.address, &Open::wanted);
       if (there != open_.end()) {
         sockets.push_back({.listener = listener, .socket = there->socket, .address = there->bound});
         continue;
       }
-      std::vector<Socket> neighbours;  // of ours, which this one may follow on its port
-      for (const Open& open : open_) {
-        if (open.passed_as.empty() && overlap(open.bound, address)) neighbours.push_back(open.socket);
+      const std::size_t waited = waiting.size();
+      auto opened = open(config.listeners[listener], wanted, unavailable, waiting);
+      if (opened) {
+        open_.push_back(std::move(*opened));
+        sockets.push_back(
+            {.listener = listener, .socket = open_.back().socket, .address = open_.back().bound});
+      } else if (waiting.size() == waited) {
+        report(opened.error());
       }
-      const auto socket = neighbours.empty() ? open_when_free(address, deferral)
-                                             : open_beside_own_sockets(address, deferral, neighbours);
-      if (!neighbours.empty()) shared_ports_.push_back(address.ip->port);
-      if (!socket) {
-        report(listener, socket.error().message);
-        continue;
-      }
-      open_.push_back({.wanted = address,
-                       .bound = address_of_listening_socket(*socket),
-                       .socket = *socket,
-                       .deferral = deferral});
-      sockets.push_back({.listener = listener, .socket = *socket, .address = open_.back().bound});
     }
     for (const std::string& name : config.listeners[listener].passed_sockets) {
       const auto passed = passed_sockets(name);
-      if (!passed) report(listener, passed.error());
+      if (!passed) report(fmt::format("listener '{}': {}", config.listeners[listener].name, passed.error()));
       for (const Socket socket : passed.value_or(std::vector<Socket>())) {
         sockets.push_back(
             {.listener = listener, .socket = socket, .address = address_of_listening_socket(socket)});
@@ -114,13 +126,49 @@ std::expected<std::vector<ListeningSocket>, std::string> ListeningSockets::open_
     open_.resize(known);
     return std::unexpected(std::move(errors));
   }
+  waiting_ = std::move(waiting);
   for (std::size_t i = known; i < open_.size(); ++i) {
     const auto used = std::ranges::find(sockets, open_[i].socket, &ListeningSocket::socket);
     spdlog::info("listener '{}' takes connections on {}", config.listeners[used->listener].name,
                  open_[i].bound.to_string());
   }
-  warn_about_unused(config);
   return sockets;
+}
+
+std::expected<ListeningSockets::Open, std::string> ListeningSockets::open(const ListenerConfig& listener,
+                                                                          const WantedAddress& wanted,
+                                                                          Unavailable unavailable,
+                                                                          Waiting& waiting) {
+  const SocketAddress& address = wanted.address;
+  const std::chrono::seconds deferral = deferral_of(listener);
+  std::vector<Socket> neighbours;  // of ours, which this one may follow on its port
+  for (const Open& open : open_) {
+    if (open.passed_as.empty() && overlap(open.bound, address)) neighbours.push_back(open.socket);
+  }
+  if (!neighbours.empty()) shared_ports_.push_back(address.ip->port);
+  const bool has_time = unavailable == Unavailable::fails;
+  const auto socket = !neighbours.empty() ? open_beside_own_sockets(address, deferral, neighbours)
+                      : has_time          ? open_when_free(address, deferral)
+                                          : open_listening_socket(address, deferral);
+  if (socket) {
+    return Open{.wanted = address,
+                .bound = address_of_listening_socket(*socket),
+                .socket = *socket,
+                .deferral = deferral};
+  }
+  const auto explain = [&] { return describe_bind_failure(listener, address, socket.error()); };
+  if (!wanted.is_of_wildcard) return std::unexpected(explain());
+  const bool was_waiting = std::ranges::find(waiting_, address) != waiting_.end();
+  // It may have gone this moment, or be an address of IPv6 that is still being checked.
+  const bool is_gone = std::error_code(socket.error().system_error, std::generic_category()) ==
+                       std::errc::address_not_available;
+  if (unavailable == Unavailable::fails && !was_waiting && !is_gone) return std::unexpected(explain());
+  waiting.push_back(address);
+  if (was_waiting || is_gone) return std::unexpected(std::string());
+  std::string reason = explain();
+  log_lines(reason);
+  spdlog::warn("listener '{}': {} is tried again until it can be had", listener.name, address.to_string());
+  return std::unexpected(std::move(reason));
 }
 
 std::expected<std::vector<Socket>, std::string> ListeningSockets::passed_sockets(const std::string& name) {

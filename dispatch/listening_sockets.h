@@ -10,6 +10,7 @@
 #include "core/socket_address.h"
 #include "dispatch/config.h"
 #include "dispatch/snapshot.h"
+#include "dispatch/wildcard.h"
 #include "platform/service_manager.h"
 
 namespace portshare {
@@ -40,10 +41,19 @@ class ListeningSockets {
   void inherit(Open socket) { open_.push_back(std::move(socket)); }
   void inherit(const PassedSocket& passed);
 
+  /// What happens if an address cannot be bound for which a wildcard with `except` stands.
+  enum class Unavailable : std::uint8_t {
+    fails,  ///< an error as with any other, unless the address is not usable yet, or has been waited for
+            ///< before
+    waits,  ///< it is logged, once, and is_waiting() from then on
+  };
   /// One socket for each address of the configuration: those that are there, and new ones; and all those that
   /// were passed under its names. The error is a line for each that can't be had, and then nothing is left
   /// behind.
-  [[nodiscard]] std::expected<std::vector<ListeningSocket>, std::string> open_for(const Config& config);
+  [[nodiscard]] std::expected<std::vector<ListeningSocket>, std::string> open_for(
+      const Config& config, Unavailable unavailable = Unavailable::fails);
+  /// Addresses are missing which may be had later: by open_for().
+  [[nodiscard]] bool is_waiting() const { return !waiting_.empty(); }
   /// What a configuration that is adopted changes in sockets which were there before.
   void apply_deferral(const Config& config, const std::vector<ListeningSocket>& sockets);
   /// The others of our own are to be closed soon: what is in their queues may still be taken, and nothing new
@@ -53,15 +63,21 @@ class ListeningSockets {
   void close_all_but(const std::vector<ListeningSocket>& kept);
   /// Closes them all, those of the service manager too. No accept may be pending.
   void close_all();
+  /// Names in the log the sockets that were passed and that no listener uses.
+  void warn_about_unused(const Config& config) const;
 
   [[nodiscard]] const std::vector<Open>& all() const { return open_; }
 
  private:
+  /// Addresses that are to be bound when they can be.
+  using Waiting = std::vector<SocketAddress>;
+  std::expected<Open, std::string> open(const ListenerConfig& listener, const WantedAddress& wanted,
+                                        Unavailable unavailable, Waiting& waiting);
   std::expected<std::vector<Socket>, std::string> passed_sockets(const std::string& name);
   [[nodiscard]] std::string missing_message(const std::string& name) const;
-  void warn_about_unused(const Config& config) const;
 
   std::vector<Open> open_;
+  Waiting waiting_;
   std::vector<std::uint16_t> shared_ports_;  // among our own sockets, until the old ones are closed
 };
 

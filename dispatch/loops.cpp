@@ -33,8 +33,9 @@ std::uint32_t LoopFinder::owner(const SocketAddress& server, bool as_if_local) c
   for (const auto& [listener, address] : listening_) {
     if (address == server) return listener;
     if (!address.ip || !server.ip || address.ip->port != server.ip->port) continue;
-    const bool is_covered =
-        address.ip->address.is_unspecified() && address.ip->address.is_v4() == server.ip->address.is_v4();
+    const bool is_covered = address.ip->address.is_unspecified() &&
+                            address.ip->address.is_v4() == server.ip->address.is_v4() &&
+                            !config_.listeners[listener].excepts(server.ip->address);
     if (is_covered && (as_if_local || is_local_(server.ip->address))) return listener;
   }
   return none;

@@ -1,5 +1,7 @@
 #include "dispatch/privilege_drop.h"
 
+#include "platform/local_addresses.h"
+
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <spdlog/spdlog.h>

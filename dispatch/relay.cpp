@@ -127,6 +127,60 @@ RelayDirection::Progress RelayDirection::proceed(Loop& loop) {
   return Progress::running;
 }
 
+bool RelayDirection::halt_received(Loop& loop) {
+  if (!receive_.succeeded()) return receive_.status == Status::cancelled;
+  source_ended_ = receive_.count == 0 || receive_.is_last();
+  if (receive_.count == 0) return true;
+  if (pipe_ = receive_.take_pipe(); pipe_ != Pipe::none) {
+    piped_ = receive_.count;
+    return true;
+  }
+  const ByteView bytes = receive_.received();
+  keep(loop);
+  kept_.insert(kept_.end(), bytes.begin(), bytes.end());
+  pending_ = kept_;
+  loop.buffers().release(receive_.take_buffer());
+  return true;
+}
+
+bool RelayDirection::halt_sent(Loop& loop) {
+  if (!send_.succeeded()) return send_.status == Status::cancelled;
+  if (send_.kind == Op::Kind::shutdown) {
+    ended_ = true;
+  } else if (pipe_ != Pipe::none) {
+    piped_ -= send_.count;
+    if (piped_ == 0) loop.backend().release_pipe(std::exchange(pipe_, Pipe::none), true);
+  } else {
+    take_off_sent();
+  }
+  return true;
+}
+
+void RelayDirection::halt(Loop& loop) {
+  assert(!is_replacement_ || unsent_.empty());
+  unsent_ = {};
+  keep(loop);
+  if (pipe_ == Pipe::none) return;
+  assert(kept_.empty());
+  kept_ = loop.backend().empty_pipe(std::exchange(pipe_, Pipe::none));
+  assert(kept_.size() == piped_);
+  piped_ = 0;
+  pending_ = kept_;
+}
+
+void RelayDirection::restore(std::vector<std::uint8_t> bytes, bool source_ended, bool ended) {
+  kept_ = std::move(bytes);
+  pending_ = kept_;
+  source_ended_ = source_ended;
+  ended_ = ended;
+}
+
+RelayDirection::Progress RelayDirection::restart(Loop& loop) {
+  paused_ = false;
+  if (ended_) return Progress::running;
+  return resume(loop);
+}
+
 void RelayDirection::inject(Loop& loop, Socket sink, ByteView bytes) {
   assert(!has_unsent() && pending_.empty() && !bytes.empty());
   sink_ = sink;

@@ -94,6 +94,18 @@ class RelayDirection {
   /// nothing is left.
   bool finish_sending(Loop& loop);
 
+  // For a connection that goes on elsewhere, or here after all. Its ops are cancelled, and what still comes
+  // of them is taken to the books with these, which start nothing. False: the socket has failed.
+  [[nodiscard]] bool halt_received(Loop& loop);
+  [[nodiscard]] bool halt_sent(Loop& loop);
+  /// All bytes that were received and not sent are in memory after this, and pending() has them. Both ops are
+  /// idle.
+  void halt(Loop& loop);
+  /// After open(): the state of a direction that was halted.
+  void restore(std::vector<std::uint8_t> bytes, bool source_ended, bool ended);
+  /// After halt() or restore(): goes on where it stopped.
+  Progress restart(Loop& loop);
+
   [[nodiscard]] bool has_unsent() const { return !unsent_.empty() || piped_ > 0; }
   [[nodiscard]] bool has_ended() const { return ended_; }
   /// Or failed.

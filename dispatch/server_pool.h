@@ -1,15 +1,22 @@
-// The servers behind the backends, as addresses that can be connected to.
+// The servers behind the backends, as addresses that can be connected to, and what is worked out beforehand
+// to choose among them.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <expected>
 #include <functional>
+#include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "core/ip_address.h"
+#include "core/maglev.h"
 #include "core/socket_address.h"
+#include "core/weighted_rounds.h"
 #include "dispatch/config.h"
+#include "dispatch/server_state.h"
 
 namespace portshare {
 
@@ -17,48 +24,62 @@ struct Server {
   SocketAddress address;
   std::string text;              ///< for the access log
   std::uint32_t configured = 0;  ///< index into BackendConfig::servers
+  std::uint32_t weight = 1;
+  std::shared_ptr<ServerState> state;
   /// A connect to it may end at this very program: at the connecting socket itself, where nobody listens on a
   /// port from which connections go out (RFC 9293, 3.5: simultaneous open), or at a listener of ours.
   bool may_be_ourselves = false;
   bool leads_back_if_local = false;  ///< at a listener, once the address is this host's; see LoopFinder
 };
 
+/// Servers that stand for each other: those of a backend which are no backups, or those which are.
+struct ServerGroup {
+  std::uint32_t first = 0;  ///< index into BackendServers::servers
+  std::uint32_t count = 0;
+  std::optional<WeightedRounds> rounds;  ///< whose turn it is, from 0 on; none: the group is empty
+  std::optional<MaglevTable> maglev;     ///< only for source_hash
+};
+
+struct BackendServers {
+  std::vector<Server> servers;        ///< empty: no name has an address yet. The backups are last
+  std::array<ServerGroup, 2> groups;  ///< the backups second
+  Balance balance = Balance::round_robin;
+  std::uint32_t max_connections = 0;  ///< of each server
+  /// Connections are counted over all workers.
+  [[nodiscard]] bool counts() const { return max_connections != 0 || balance == Balance::least_connections; }
+  ConnectRules rules;
+  std::shared_ptr<ServerQueue> queue;
+};
+
 /// Looks a host name up; the error is a sentence. May block.
 using HostLookup = std::function<std::expected<std::vector<IpAddress>, std::string>(const std::string& host)>;
 
-/// All servers of all backends. Immutable and shared by the workers; each worker keeps its own place in the
-/// rounds.
+/// All servers of all backends. Immutable and shared by the workers, but for the states of the servers, which
+/// are the registry's.
 class ServerPool {
  public:
-  /// Resolves every server that is given by name; each of its addresses becomes a server. The error names the
-  /// place in the file and the name that could not be resolved.
-  static std::expected<ServerPool, std::string> resolve(const Config& config, const HostLookup& lookup);
+  ServerPool() = default;
+  /// Resolves every server that is given by name; each of its addresses becomes a server. What the registry
+  /// knows of a server goes on. An unknown name is an error, which names its place in the file, unless
+  /// the backend has another server, or its `resolve` says that the name is looked up again: then
+  /// `unresolved` gets the sentence (may be null).
+  static std::expected<ServerPool, std::string> resolve(const Config& config, const HostLookup& lookup,
+                                                        ServerRegistry& registry,
+                                                        std::vector<std::string>* unresolved = nullptr);
 
-  /// The servers of a backend, by its index in the configuration: at least one.
-  [[nodiscard]] const std::vector<Server>& servers(std::uint32_t backend) const { return backends_[backend]; }
+  /// The servers of a backend, by its index in the configuration.
+  [[nodiscard]] const std::vector<Server>& servers(std::uint32_t backend) const {
+    return backends_[backend].servers;
+  }
+  [[nodiscard]] const BackendServers& backend(std::uint32_t backend) const { return backends_[backend]; }
   /// Before workers share the pool.
-  [[nodiscard]] std::vector<Server>& servers_to_mark(std::uint32_t backend) { return backends_[backend]; }
+  [[nodiscard]] std::vector<Server>& servers_to_mark(std::uint32_t backend) {
+    return backends_[backend].servers;
+  }
   [[nodiscard]] std::size_t backend_count() const { return backends_.size(); }
 
  private:
-  std::vector<std::vector<Server>> backends_;
-};
-
-/// Whose turn it is, per backend, for one worker.
-class RoundRobin {
- public:
-  /// Workers start at different servers, so that a few connections over many workers spread as well.
-  RoundRobin(const ServerPool& pool, std::uint32_t worker)
-      : pool_(pool), next_(pool.backend_count(), worker) {}
-
-  /// An index into ServerPool::servers.
-  std::uint32_t next(std::uint32_t backend) {
-    return next_[backend]++ % static_cast<std::uint32_t>(pool_.servers(backend).size());
-  }
-
- private:
-  const ServerPool& pool_;
-  std::vector<std::uint32_t> next_;
+  std::vector<BackendServers> backends_;
 };
 
 }  // namespace portshare

@@ -57,13 +57,16 @@ void Session::client_received(Op& op) {
       return read_proxy_header(op);
     case State::first_flight:
       return read_first_flight(op);
+    case State::waiting:
     case State::connecting:
     case State::announcing:
     case State::switching:
       std::abort();  // nothing is received while there is no server
     case State::relaying:
+    case State::moving:
       if (op.count > 0 && !std::exchange(is_record_open_, true)) started_at_ = loop().now();
-      return relayed(upstream_, received_by(upstream_, op));
+      if (state_ == State::relaying) return relayed(upstream_, received_by(upstream_, op));
+      return halted(upstream_, upstream_.halt_received(loop()), RelayDirection::Progress::source_failed);
     case State::answering:
     case State::lingering:
       lingering_bytes_ += op.count;
@@ -84,12 +87,15 @@ void Session::client_sent(Op& op) {
   switch (state_) {
     case State::relaying:
       return relayed(downstream_, downstream_.sent(loop()));
+    case State::moving:
+      return halted(downstream_, downstream_.halt_sent(loop()), RelayDirection::Progress::sink_failed);
     case State::answering:
       return answer_sent(op);
     case State::terminating:
       return close_when_quiet();
     case State::proxy_header:
     case State::first_flight:
+    case State::waiting:
     case State::connecting:
     case State::announcing:
       return greeting_sent(op);
@@ -102,6 +108,9 @@ void Session::client_sent(Op& op) {
 
 void Session::server_received(Op& op) {
   if (state_ == State::relaying) return relayed(downstream_, received_by(downstream_, op));
+  if (state_ == State::moving) {
+    return halted(downstream_, downstream_.halt_received(loop()), RelayDirection::Progress::source_failed);
+  }
   discard(op);
   switch (state_) {
     case State::announcing:
@@ -119,7 +128,9 @@ void Session::server_received(Op& op) {
       return connect_failed(Status::refused);  // closed, because it was ourselves
     case State::proxy_header:
     case State::first_flight:
+    case State::waiting:
     case State::relaying:
+    case State::moving:
       std::abort();
   }
 }
@@ -140,6 +151,8 @@ void Session::server_sent(Op& op) {
       return announced(op);
     case State::relaying:
       return relayed(upstream_, upstream_.sent(loop()));
+    case State::moving:
+      return halted(upstream_, upstream_.halt_sent(loop()), RelayDirection::Progress::sink_failed);
     case State::answering:
     case State::lingering:
       return;
@@ -147,6 +160,7 @@ void Session::server_sent(Op& op) {
       return close_when_quiet();
     case State::proxy_header:
     case State::first_flight:
+    case State::waiting:
     case State::switching:
     case State::closing:
       std::abort();
@@ -159,6 +173,9 @@ void Session::timer_fired() {
       return proxy_header_timed_out();
     case State::first_flight:
       return first_flight_timed_out();
+    case State::waiting:
+      // Who has been called in this very moment goes in.
+      return leave_queue() ? refuse(Outcome::unavailable) : void();
     case State::connecting:
     case State::announcing:
       return loop().cancel(server_send_);
@@ -169,62 +186,18 @@ void Session::timer_fired() {
     case State::answering:
     case State::lingering:
       return terminate(outcome_, CloseMode::orderly);
+    case State::moving:
     case State::terminating:
     case State::closing:
       std::abort();  // the timer was cancelled
   }
 }
 
-// --- Connecting ---
-
-void Session::connect_to(std::uint32_t backend) {
-  assert(!refused_as_);
-  const auto server_count = static_cast<std::uint32_t>(snapshot_->servers().servers(backend).size());
-  backend_ = backend;
-  server_index_ = snapshot_->next_server(backend);
-  attempts_left_ = std::min(snapshot_->config().backends[backend].retries + 1, server_count);
-  connect_started_ = loop().now();
-  connect_next();
-}
-
-void Session::connect_next() {
-  state_ = State::connecting;
-  --attempts_left_;
-  const Server& server = snapshot_->servers().servers(backend_)[server_index_];
-  if (server.leads_back_if_local && worker_.is_known_loop(server)) return connect_failed(Status::refused);
-  loop().arm(timer_, snapshot_->config().backends[backend_].connect_timeout);
-  const bool has_bytes = announcement_ || !first_bytes_.empty() || !upstream_.pending().empty();
-  loop().connect(server_send_, server.address, has_bytes ? Loop::Then::sends_at_once : Loop::Then::waits);
-}
-
-void Session::connected(Op& op) {
-  if (!op.succeeded()) return connect_failed(op.status);
-  if (is_connected_to_ourselves()) {
-    return loop().close(server_receive_, std::exchange(server_, Socket::none), CloseMode::reset);
-  }
-  connect_time_ = loop().now() - connect_started_;
-  if (announcement_) return announce();
-  start_relay();
-}
-
-void Session::connect_failed(Status status) {
-  if (attempts_left_ > 0 && !is_shortage(status)) {
-    server_index_ =
-        (server_index_ + 1) % static_cast<std::uint32_t>(snapshot_->servers().servers(backend_).size());
-    if (server_ == Socket::none) return connect_next();
-    return loop().close(server_receive_, std::exchange(server_, Socket::none), CloseMode::reset);
-  }
-  server_close_mode_ = CloseMode::reset;  // one that has not taken its whole header
-  if (is_shortage(status)) return refuse(Outcome::unavailable);
-  // Cancelled by our own timer, or given up by the system: either way nobody answered.
-  const bool timed_out = status == Status::cancelled || status == Status::timed_out;
-  refuse(timed_out ? Outcome::connect_timeout : Outcome::refused);
-}
-
 // --- Relay ---
 
 void Session::start_relay() {
   state_ = State::relaying;
+  snapshot_->choice().connect_succeeded(backend_, server_index_);
   last_activity_ = loop().now();
   server_receive_.expect_wait();
   watch_idleness();
@@ -241,6 +214,7 @@ void Session::start_relay() {
     return forward_request();
   }
   resume_both();
+  move_if_movable();
 }
 
 void Session::watch_idleness() {
@@ -406,7 +380,8 @@ void Session::linger() {
 // --- The end ---
 
 void Session::terminate(Outcome outcome, CloseMode mode) {
-  if (is_ending()) return;
+  // One that moves is asked when it is known where it goes on.
+  if (is_ending() || state_ == State::moving) return;
   // A refusal has its outcome already, however the waiting for the client ends.
   if (state_ != State::answering && state_ != State::lingering) {
     outcome_ = refused_as_.value_or(outcome);
@@ -415,13 +390,14 @@ void Session::terminate(Outcome outcome, CloseMode mode) {
   if (server_close_mode_ == CloseMode::orderly) server_close_mode_ = mode;
   state_ = State::terminating;
   loop().cancel(timer_);
+  (void)leave_queue();
   for (Op* op : {&client_receive_, &client_send_, &server_receive_, &server_send_}) loop().cancel(*op);
   close_when_quiet();
 }
 
 bool Session::is_quiet() const {
   return client_receive_.is_idle() && client_send_.is_idle() && server_receive_.is_idle() &&
-         server_send_.is_idle();
+         server_send_.is_idle() && !waiter_;
 }
 
 void Session::close_when_quiet() {
@@ -444,6 +420,7 @@ void Session::close_when_quiet() {
 
 void Session::closed() {
   if (!is_quiet()) return;
+  server_place_.release();  // not before its socket is closed: whoever comes next is not one too many
   if (is_record_open_) log();
   worker_.finished(*this);
 }

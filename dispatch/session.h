@@ -18,8 +18,11 @@
 #include "dispatch/first_flight.h"
 #include "dispatch/h2_exchange.h"
 #include "dispatch/http_exchange.h"
+#include "dispatch/moved_session.h"
 #include "dispatch/outcome.h"
 #include "dispatch/relay.h"
+#include "dispatch/server_queue.h"
+#include "dispatch/server_state.h"
 #include "platform/loop.h"
 
 namespace portshare {
@@ -29,13 +32,18 @@ class WorkerSnapshot;
 
 /// A flat state machine; every transition stands in session.cpp, those between the requests of an HTTP/1
 /// connection in session_http.cpp, what is particular to HTTP/2 in session_http2.cpp, what comes before the
-/// route in session_first_flight.cpp and session_admission.cpp, and the PROXY protocol in session_proxy.cpp:
+/// route in session_first_flight.cpp and session_admission.cpp, the PROXY protocol in
+/// session_proxy.cpp, and the way to a server in session_connect.cpp:
 ///
-///     [proxy_header ▶] first_flight ──route──▶ connecting ▶ [announcing ▶] relaying ──┐
-///          │                │                      │             │                    │
-///          └────────────────┴──no server──────┬────┴─────────────┘                    │
-///                                             ▼                                       ▼
-///                                  answering ▶ lingering ─────────────────────▶ terminating ▶ closing
+///     [proxy_header ▶] first_flight ──route──▶ [waiting ⇄] connecting ▶ [announcing ▶] relaying ──┐
+///          │                │                      │           │              │                   │
+///          └────────────────┴──no server──────┬────┴───────────┴──────────────┘                   │
+///                                             ▼                                                   ▼
+///                                  answering ▶ lingering ─────────────────────────────▶ terminating ▶
+///                                  closing
+///
+/// From `relaying` a session may also be `moving` to another process, in session_move.cpp, and one that
+/// arrives from there begins with it.
 ///
 /// There is one way to end, for an error, a deadline and the end of the program: terminate() cancels what is
 /// pending, and when all operations have ended the sockets are closed, the access log gets its line and the
@@ -52,6 +60,12 @@ class Session {
   void drain();
   /// Ends the session now, whatever it does. No effect on one that is ending.
   void terminate(Outcome outcome, CloseMode mode);
+  /// Hands itself to the worker's mover, if there is one, as soon as it can; to be asked again.
+  void move_if_movable();
+  /// The answer to that.
+  void moved(bool is_taken);
+  /// Instead of start(): goes on where it stopped in another process.
+  void arrive(MovedSession moved);
   /// What it is served by, and pins until its end.
   [[nodiscard]] WorkerSnapshot& snapshot() const { return *snapshot_; }
 
@@ -63,9 +77,11 @@ class Session {
   enum class State : std::uint8_t {
     proxy_header,  ///< waiting for the header of a proxy in front of us
     first_flight,
+    waiting,  ///< until a server has room: session_connect.cpp
     connecting,
     announcing,  ///< sending the server the header of ours, or closing one that would not take it
     relaying,
+    moving,       ///< as relaying, but at rest, until another process has taken it or not
     switching,    ///< closing the server that the last request went to, to connect to the next one's
     answering,    ///< sending the client a refusal, or the end of the stream
     lingering,    ///< waiting for the client to have read it
@@ -103,11 +119,19 @@ class Session {
   std::optional<std::uint32_t> find_backend(const RouteQuery& query);
   [[nodiscard]] std::optional<std::uint32_t> backend_of(const Route* route) const;
   void remember_names(const RouteQuery& query);
+
+  // From the route to a server that takes the connection: session_connect.cpp.
   void connect_to(std::uint32_t backend);
-  void connect_next();
+  void connect_next(ServerQueue::Place place_if_full = ServerQueue::Place::last);
+  void connect_to_server();
   void connected(Op& op);
   void connect_failed(Status status);
+  void wait_for_room(ServerQueue::Place place);
+  void room_called();
+  /// False: it has been called already.
+  [[nodiscard]] bool leave_queue();
   [[nodiscard]] bool is_connected_to_ourselves();
+
   void start_relay();
   void watch_idleness();
   void resume_both();
@@ -149,6 +173,18 @@ class Session {
   void watch_partial_head();
   [[nodiscard]] bool is_request_passed() const;
   [[nodiscard]] bool is_response_passed() const;
+
+  // To another process and from there: session_move.cpp.
+  struct MoveFailure {
+    RelayDirection* direction;
+    RelayDirection::Progress progress;
+  };
+  [[nodiscard]] bool is_movable() const;
+  void halted(RelayDirection& direction, bool is_intact, RelayDirection::Progress failure);
+  void move_when_quiet();
+  [[nodiscard]] MovedSession state_to_move() const;
+  void stay();
+  void go_on(const RelayDirection* failed);
 
   // A connection of HTTP/2: session_http2.cpp.
   void greet_http2();
@@ -209,14 +245,18 @@ class Session {
   std::optional<Outcome>
       failed_;  // one side is gone; what it had sent before is still being carried to the other
   std::optional<Outcome> refused_as_;  // over a limit: never routed, whatever the client sends
+  std::optional<MoveFailure> move_failure_;
   AdmissionPlace place_;
+  Outcome connect_outcome_ = Outcome::unavailable;  // what the client is told when no server is left to try
+  ServerPlace server_place_;
 
   Socket client_;
   Socket server_ = Socket::none;
   FirstFlight* first_flight_ = nullptr;
-  HttpExchange* exchange_ = nullptr;      // of a connection that carries HTTP/1, from its route on
-  H2Exchange* http2_ = nullptr;           // of one that carries HTTP/2
-  Announcement* announcement_ = nullptr;  // to the next server, from the route until it has it
+  HttpExchange* exchange_ = nullptr;       // of a connection that carries HTTP/1, from its route on
+  H2Exchange* http2_ = nullptr;            // of one that carries HTTP/2
+  ServerQueue::Waiter* waiter_ = nullptr;  // in the queue of backend_, or called
+  Announcement* announcement_ = nullptr;   // to the next server, from the route until it has it
   std::uint8_t* first_buffer_ =
       nullptr;  // of the receive that completed the first flight, until the relay takes it
   ByteView first_bytes_;
@@ -231,6 +271,7 @@ class Session {
   std::uint32_t backend_ = AccessRecord::none;
   std::uint32_t server_index_ = AccessRecord::none;
   std::uint32_t attempts_left_ = 0;
+  std::vector<std::uint32_t> tried_;                 // servers that have failed; mostly empty
   std::uint32_t next_backend_ = AccessRecord::none;  // while switching
 
   std::optional<IpEndpoint> source_;

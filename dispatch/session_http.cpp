@@ -61,7 +61,8 @@ void Session::response_paused() {
     upstream_.set_filter(nullptr);
     downstream_.set_filter(nullptr);
     worker_.exchanges().release(std::exchange(exchange_, nullptr));
-    return resume_both();
+    resume_both();
+    return move_if_movable();
   }
   // Answered before it was complete? A server that wants no more closes; the others get the rest.
   const bool wants_rest = exchange_->responses.head().keep_alive && !upstream_.has_ended() && !failed_;
@@ -93,6 +94,7 @@ void Session::exchange_done() {
   if (!goes_on) return say_goodbye(Outcome::ok, {});
   downstream_.read_ahead(loop());
   relayed(upstream_, upstream_.resume(loop()));
+  move_if_movable();
 }
 
 /// A reload has taken away the listener on which the connection came: no further request is for it.

@@ -113,7 +113,10 @@ void Session::proxy_header_timed_out() {
 }
 
 void Session::stayed_silent() {
-  if (!listener().silent_backend) return begin();
+  if (!listener().silent_backend) {
+    goes_to_silent_ = false;  // it goes where everybody goes, and may have spoken by now
+    return begin();
+  }
   if (!admit()) return;
   if (refused_as_) return refuse(Outcome::timeout);
   go_to_silent_backend();

@@ -34,6 +34,16 @@ std::shared_ptr<const Config> without_rules(Config config) {
   return std::make_shared<const Config>(std::move(config));
 }
 
+std::vector<ListenerWatch::Own> listening_sockets(const Snapshot& snapshot) {
+  std::vector<ListenerWatch::Own> own;
+  own.reserve(snapshot.sockets.size());
+  for (const auto& [listener, socket, address] : snapshot.sockets) {
+    own.push_back(
+        {.listener = snapshot.config->listeners[listener].name, .address = address, .socket = socket});
+  }
+  return own;
+}
+
 ReloadReport failed_reload(std::vector<std::string> faults) {
   for (const std::string& fault : faults) spdlog::error("reload: {}", fault);
   spdlog::error("reload: nothing has changed");
@@ -49,6 +59,8 @@ Supervisor::Supervisor(std::unique_ptr<Backend> engine, ServiceManager service_m
 
 Supervisor::~Supervisor() {
   signals_.reset();
+  listener_watch_.reset();
+  address_follower_.reset();
   dispatcher_.reset();
   loop_.cancel(drain_timer_);
 }
@@ -62,6 +74,12 @@ std::expected<void, std::string> Supervisor::start(
                                     .all_well = [this] { service_manager_.keep_alive(); }});
   if (!started) return std::unexpected(std::move(started.error()));
   dispatcher_ = std::move(*started);
+  address_follower_.emplace(*dispatcher_);
+  listener_watch_.emplace(loop_, [this] {
+    // Who drains has given its ports away.
+    return dispatcher_->is_draining() ? std::vector<ListenerWatch::Own>{}
+                                      : listening_sockets(*dispatcher_->snapshot());
+  });
   signals_.emplace([this](Signal signal) { loop_.post([this, signal] { signalled(signal); }); });
   return {};
 }
@@ -143,15 +161,17 @@ void Supervisor::reload_file(std::function<void(const ReloadReport&)> done) {
   if (!result.config) return done(failed_reload(std::move(faults)));
 
   const auto after = without_rules(std::move(*result.config));
-  dispatcher_->reload(after, [before, after, done = std::move(done)](const Dispatcher::Outcome& outcome) {
-    if (!outcome) return done(failed_reload(lines_of(outcome.error())));
-    set_log_level(after->server.log.level);
-    const ReloadReport report{.succeeded = true, .changes = differences(*before, *after), .faults = {}};
-    spdlog::info("reload: {} is in force{}", after->file,
-                 report.changes.empty() ? ", and nothing is different" : "");
-    for (const std::string& change : report.changes) spdlog::info("reload: {}", change);
-    done(report);
-  });
+  dispatcher_->reload(
+      after, [this, before, after, done = std::move(done)](const Dispatcher::Outcome& outcome) {
+        if (!outcome) return done(failed_reload(lines_of(outcome.error())));
+        set_log_level(after->server.log.level);
+        address_follower_->look();
+        const ReloadReport report{.succeeded = true, .changes = differences(*before, *after), .faults = {}};
+        spdlog::info("reload: {} is in force{}", after->file,
+                     report.changes.empty() ? ", and nothing is different" : "");
+        for (const std::string& change : report.changes) spdlog::info("reload: {}", change);
+        done(report);
+      });
 }
 
 }  // namespace portshare

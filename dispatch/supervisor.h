@@ -9,8 +9,10 @@
 #include <vector>
 
 #include "core/timer_wheel.h"
+#include "dispatch/address_follower.h"
 #include "dispatch/config.h"
 #include "dispatch/dispatcher.h"
+#include "dispatch/listener_watch.h"
 #include "platform/loop.h"
 #include "platform/service_manager.h"
 #include "platform/signals.h"
@@ -49,6 +51,10 @@ class Supervisor {
   void drain();
 
   [[nodiscard]] Dispatcher& dispatcher() { return *dispatcher_; }
+  /// Others on our ports. After start().
+  [[nodiscard]] const std::vector<SecondListener>& second_listeners() const {
+    return listener_watch_->present();
+  }
   [[nodiscard]] Loop& loop() { return loop_; }
 
  private:
@@ -61,6 +67,8 @@ class Supervisor {
   Loop loop_;
   ServiceManager service_manager_;
   std::unique_ptr<Dispatcher> dispatcher_;
+  std::optional<AddressFollower> address_follower_;
+  std::optional<ListenerWatch> listener_watch_;
   std::optional<SignalThread> signals_;
   Timer drain_timer_;
   bool terminated_ = false;

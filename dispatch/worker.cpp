@@ -130,18 +130,30 @@ void Worker::rest_over() {
 
 void Worker::accepted(WorkerSnapshot& snapshot, std::uint32_t listener, Socket client) {
   balance_.accepted();
-  Session* session = sessions_.make(*this, snapshot, listener, client);
-  session->next = first_session_;
-  if (first_session_) first_session_->previous = session;
-  first_session_ = session;
+  Session& session = add_session(snapshot, listener, client);
   if (session_count() >= pause_at_ && !paused_) {
     spdlog::warn(
         "worker {}: accepting is paused: {} connections use up the file descriptors; raise LimitNOFILE",
         options_.index, session_count());
     pause_accepting();
   }
-  session->start();
-  if (terminating_) session->terminate(Outcome::shutdown, CloseMode::reset);
+  session.start();
+  if (terminating_) session.terminate(Outcome::shutdown, CloseMode::reset);
+}
+
+Session& Worker::add_session(WorkerSnapshot& snapshot, std::uint32_t listener, Socket client) {
+  Session* session = sessions_.make(*this, snapshot, listener, client);
+  session->next = first_session_;
+  if (first_session_) first_session_->previous = session;
+  first_session_ = session;
+  return *session;
+}
+
+bool Worker::take_over(MovedSession& moved) {
+  const auto listener = snapshot().listener_named(moved.listener);
+  if (!listener || draining_) return false;
+  add_session(snapshot(), *listener, moved.client).arrive(std::move(moved));
+  return true;
 }
 
 void Worker::finished(Session& session) {
@@ -199,8 +211,21 @@ void Worker::drain(std::function<void()> stopped_accepting, std::function<void()
   loop_.cancel(leaving_timer_);
   for (const auto& acceptor : leaving_acceptors_) acceptor->stop();
   for (const auto& acceptor : acceptors_) acceptor->stop();
-  for (Session* session = first_session_; session;) std::exchange(session, session->next)->drain();
+  for (Session* session = first_session_; session;) {
+    Session& one = *std::exchange(session, session->next);
+    if (mover_) {
+      one.move_if_movable();
+    } else {
+      one.drain();
+    }
+  }
   check_drained();
+}
+
+void Worker::hand_over(SessionMover mover, std::function<void()> stopped_accepting,
+                       std::function<void()> drained) {
+  mover_ = std::move(mover);
+  drain(std::move(stopped_accepting), std::move(drained));
 }
 
 void Worker::acceptor_quiet() {

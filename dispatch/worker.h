@@ -54,6 +54,11 @@ class Worker {
   /// Stops accepting. Calls `stopped_accepting` when the listening sockets are no longer used, and `drained`
   /// when the last session has ended, too; both on the loop's thread.
   void drain(std::function<void()> stopped_accepting, std::function<void()> drained);
+  /// The same, and sessions go to `mover` as they become ready for it, those that wait for a further request
+  /// among them. To be called instead of drain().
+  void hand_over(SessionMover mover, std::function<void()> stopped_accepting, std::function<void()> drained);
+  /// A session from another process. False: there is no listener of its name here, and nothing has happened.
+  bool take_over(MovedSession& moved);
   /// Ends all sessions now; after drain() also those that an accept in flight still brings.
   void terminate_all();
 
@@ -78,7 +83,12 @@ class Worker {
   [[nodiscard]] Pool<HttpExchange>& exchanges() { return exchanges_; }
   [[nodiscard]] Pool<Announcement>& announcements() { return announcements_; }
   [[nodiscard]] Pool<H2Exchange>& http2_exchanges() { return http2_exchanges_; }
-  [[nodiscard]] bool is_draining() const { return draining_; }
+  [[nodiscard]] Pool<ServerQueue::Waiter>& waiters() { return waiters_; }
+  /// A connection that waits for a further request is to end instead.
+  [[nodiscard]] bool is_draining() const { return draining_ && !mover_; }
+  [[nodiscard]] bool is_terminating() const { return terminating_; }
+  /// Empty: sessions stay.
+  [[nodiscard]] const SessionMover& mover() const { return mover_; }
   /// A connect has come back to this program. Says so now and then.
   void report_loop(const BackendConfig& backend, const Server& server);
   /// One has lately: trying again would keep the circle going, since what came back is accepted and may be
@@ -98,6 +108,7 @@ class Worker {
   void check_drained();
   void check_adopted();
   void stop_leaving();
+  Session& add_session(WorkerSnapshot& snapshot, std::uint32_t listener, Socket client);
   void set_pause();
 
   Loop& loop_;
@@ -111,6 +122,7 @@ class Worker {
   Pool<HttpExchange> exchanges_;
   Pool<Announcement> announcements_;
   Pool<H2Exchange> http2_exchanges_;
+  Pool<ServerQueue::Waiter> waiters_;
   Session* first_session_ = nullptr;
   AcceptBalance balance_;
   Timer rest_timer_;
@@ -124,6 +136,7 @@ class Worker {
   bool paused_ = false;
   bool draining_ = false;
   bool terminating_ = false;
+  SessionMover mover_;
   std::function<void()> stopped_accepting_;
   std::function<void()> drained_;
 };

@@ -6,12 +6,20 @@
 
 namespace portshare {
 
+namespace {
+
+bool needs_the_source(const BackendConfig& backend) {
+  return backend.balance == Balance::source_hash || backend.is_transparent;
+}
+
+}  // namespace
+
 WorkerSnapshot::WorkerSnapshot(std::shared_ptr<const Snapshot> snapshot, std::uint32_t worker,
                                bool logs_access)
     : snapshot_(std::move(snapshot)),
       config_(*snapshot_->config),
       servers_(*snapshot_->servers),
-      round_robin_(servers_, worker),
+      choice_(servers_, worker),
       logs_access_(logs_access && config_.server.log.access != LogConfig::AccessTarget::off) {
   assert(snapshot_->admission || std::ranges::none_of(config_.listeners, &ListenerConfig::has_limits));
   const bool announces = std::ranges::any_of(config_.backends, [](const BackendConfig& backend) {
@@ -21,31 +29,41 @@ WorkerSnapshot::WorkerSnapshot(std::shared_ptr<const Snapshot> snapshot, std::ui
   for (const ListenerConfig& listener : config_.listeners) {
     const bool has_source_rules = !listener.allow.empty() || !listener.deny.empty() ||
                                   !listener.trusted.empty() || listener.source_limits.any();
-    needs_.push_back(
-        {.source = logs_access_ || names_clients || has_source_rules || listener.routes_look_at_source,
-         .destination = logs_access_ || announces || listener.routes_look_at_destination});
+    const bool connects_by_source = std::ranges::any_of(listener.backends, [&](std::uint32_t backend) {
+      return needs_the_source(config_.backends[backend]);
+    });
+    needs_.push_back({.source = logs_access_ || names_clients || has_source_rules || connects_by_source ||
+                                listener.routes_look_at_source,
+                      .destination = logs_access_ || announces || listener.routes_look_at_destination});
   }
 }
 
 std::optional<std::uint32_t> WorkerSnapshot::same_listener(const WorkerSnapshot& there,
                                                            std::uint32_t listener) const {
+  return listener_named(there.config().listeners[listener].name);
+}
+
+std::optional<std::uint32_t> WorkerSnapshot::listener_named(std::string_view name) const {
   const auto& listeners = config_.listeners;
-  const auto same =
-      std::ranges::find(listeners, there.config().listeners[listener].name, &ListenerConfig::name);
+  const auto same = std::ranges::find(listeners, name, &ListenerConfig::name);
   if (same == listeners.end()) return std::nullopt;
   return static_cast<std::uint32_t>(same - listeners.begin());
 }
 
 std::optional<WorkerSnapshot::Place> WorkerSnapshot::same_server(const WorkerSnapshot& there,
                                                                  const Place& place) const {
+  return place_of(there.config().backends[place.backend].name,
+                  there.servers().servers(place.backend)[place.server].text);
+}
+
+std::optional<WorkerSnapshot::Place> WorkerSnapshot::place_of(std::string_view backend_name,
+                                                              std::string_view server_text) const {
   const auto& backends = config_.backends;
-  const auto backend =
-      std::ranges::find(backends, there.config().backends[place.backend].name, &BackendConfig::name);
+  const auto backend = std::ranges::find(backends, backend_name, &BackendConfig::name);
   if (backend == backends.end()) return std::nullopt;
   const auto index = static_cast<std::uint32_t>(backend - backends.begin());
   const auto& servers = servers_.servers(index);
-  const Server& wanted = there.servers().servers(place.backend)[place.server];
-  const auto server = std::ranges::find(servers, wanted.address, &Server::address);
+  const auto server = std::ranges::find(servers, server_text, &Server::text);
   if (server == servers.end()) return std::nullopt;
   return Place{.backend = index, .server = static_cast<std::uint32_t>(server - servers.begin())};
 }

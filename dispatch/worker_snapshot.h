@@ -5,9 +5,10 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string_view>
 #include <vector>
 
-#include "dispatch/server_pool.h"
+#include "dispatch/server_choice.h"
 #include "dispatch/snapshot.h"
 
 namespace portshare {
@@ -25,7 +26,7 @@ class WorkerSnapshot {
   [[nodiscard]] const Config& config() const { return config_; }
   [[nodiscard]] const ServerPool& servers() const { return servers_; }
   [[nodiscard]] const std::vector<ListeningSocket>& sockets() const { return snapshot_->sockets; }
-  [[nodiscard]] std::uint32_t next_server(std::uint32_t backend) { return round_robin_.next(backend); }
+  [[nodiscard]] ServerChoice& choice() { return choice_; }
   [[nodiscard]] bool logs_access() const { return logs_access_; }
   /// Whether a listener's connections have to be asked for their addresses, which are system calls.
   [[nodiscard]] bool needs_source(std::uint32_t listener) const { return needs_[listener].source; }
@@ -45,6 +46,10 @@ class WorkerSnapshot {
   /// The same server of the backend of the same name.
   [[nodiscard]] std::optional<Place> same_server(const WorkerSnapshot& there, const Place& place) const;
 
+  /// The server by its text, of the backend of that name.
+  [[nodiscard]] std::optional<Place> place_of(std::string_view backend, std::string_view server) const;
+  [[nodiscard]] std::optional<std::uint32_t> listener_named(std::string_view name) const;
+
   void pin() { ++users_; }
   void unpin() { --users_; }
   [[nodiscard]] bool is_used() const { return users_ > 0; }
@@ -58,7 +63,7 @@ class WorkerSnapshot {
   std::shared_ptr<const Snapshot> snapshot_;
   const Config& config_;
   const ServerPool& servers_;
-  RoundRobin round_robin_;
+  ServerChoice choice_;
   bool logs_access_;
   std::vector<AddressNeeds> needs_;  // by listener
   std::size_t users_ = 0;

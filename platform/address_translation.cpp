@@ -24,7 +24,7 @@ std::uint32_t store(const SystemAddress& address, sockaddr_storage& result) {
   return sizeof(address);
 }
 
-std::uint32_t from_endpoint(const IpEndpoint& endpoint, sockaddr_storage& result) {
+std::uint32_t from_endpoint(const IpEndpoint& endpoint, std::uint32_t interface, sockaddr_storage& result) {
   const auto& bytes = endpoint.address.bytes();
   if (endpoint.address.is_v4()) {
     sockaddr_in v4{};
@@ -36,6 +36,7 @@ std::uint32_t from_endpoint(const IpEndpoint& endpoint, sockaddr_storage& result
   sockaddr_in6 v6{};
   v6.sin6_family = AF_INET6;
   v6.sin6_port = htons(endpoint.port);
+  v6.sin6_scope_id = interface;
   std::memcpy(&v6.sin6_addr, bytes.data(), 16);
   return store(v6, result);
 }
@@ -43,7 +44,7 @@ std::uint32_t from_endpoint(const IpEndpoint& endpoint, sockaddr_storage& result
 }  // namespace
 
 std::uint32_t to_system_address(const SocketAddress& address, sockaddr_storage& result) {
-  if (address.ip) return from_endpoint(*address.ip, result);
+  if (address.ip) return from_endpoint(*address.ip, address.interface, result);
   if (address.unix_path.empty() || address.unix_path.size() > SocketAddress::max_path_length) return 0;
   sockaddr_un path{};
   path.sun_family = AF_UNIX;
@@ -68,6 +69,13 @@ std::optional<IpEndpoint> to_endpoint(const sockaddr& address, std::uint32_t len
     return IpEndpoint{IpAddress::v6(octets), ntohs(v6.sin6_port)};
   }
   return std::nullopt;
+}
+
+std::uint32_t interface_of(const sockaddr_storage& address) {
+  if (address.ss_family != AF_INET6) return 0;
+  sockaddr_in6 v6{};
+  std::memcpy(&v6, &address, sizeof(v6));
+  return v6.sin6_scope_id;
 }
 
 std::optional<std::string> to_unix_path(const sockaddr_storage& address, std::uint32_t length) {

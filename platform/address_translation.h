@@ -19,6 +19,9 @@ namespace portshare {
 /// is too small for the family.
 [[nodiscard]] std::optional<IpEndpoint> to_endpoint(const sockaddr& address, std::uint32_t length);
 
+/// The interface in a socket address of IPv6, see SocketAddress::interface; 0 for other families.
+[[nodiscard]] std::uint32_t interface_of(const sockaddr_storage& address);
+
 /// The path that a unix socket is bound to; none for other families, unnamed and abstract sockets.
 [[nodiscard]] std::optional<std::string> to_unix_path(const sockaddr_storage& address, std::uint32_t length);
 

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string_view>
+#include <vector>
 
 #include "core/ip_address.h"
 #include "platform/buffers.h"
@@ -33,7 +34,7 @@ namespace portshare {
 ///   taken, it shuts the sending side down, too, and sets `last`; should that fail, the send has failed.
 /// - shutdown: ends the sending side, after everything sent before.
 /// - close: always `ok`; the socket is gone, whatever it reported. No other op of that socket may be in
-/// flight.
+/// flight. `handed_over`: nothing has happened to the connection.
 /// - cancel: the op ends soon, `cancelled` or with what had happened already; what it took (a socket, bytes)
 /// is in its result.
 /// - Ops of one socket come back in the order in which the system ended them: a reset is told before the end
@@ -63,6 +64,8 @@ class Backend {
   [[nodiscard]] virtual std::optional<IpEndpoint> local_endpoint(Socket socket) = 0;
   [[nodiscard]] virtual std::optional<IpEndpoint> peer_endpoint(Socket socket) = 0;
 
+  /// Reads what is in a pipe that a receive has brought, all of it, and takes the pipe back.
+  [[nodiscard]] virtual std::vector<std::uint8_t> empty_pipe(Pipe pipe) = 0;
   /// Takes back a pipe that a receive has brought. `is_empty`: else what is in it is thrown away.
   virtual void release_pipe(Pipe pipe, bool is_empty) = 0;
 

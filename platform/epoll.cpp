@@ -185,10 +185,12 @@ void EpollBackend::close(Op& op, OpQueue& done) {
   const bool is_registered = descriptor_of(op.socket).interest != 0;
   reset(op.socket);
   if (op.close_mode == CloseMode::reset) abort_on_close(op.socket);
-  if (!keep_socket(op))
-    ::close(std::to_underlying(op.socket));
-  else if (is_registered)
+  const bool is_kept = keep_socket(op);
+  // A close takes the socket out of the set only if nobody else has it.
+  if (is_registered && (is_kept || op.close_mode == CloseMode::handed_over)) {
     ::epoll_ctl(epoll_, EPOLL_CTL_DEL, std::to_underlying(op.socket), nullptr);
+  }
+  if (!is_kept) ::close(std::to_underlying(op.socket));
   finish(op, Status::ok, done);
 }
 

@@ -15,6 +15,8 @@
 
 #include "platform/address_translation.h"
 #include "platform/error_translation.h"
+#include "platform/file_descriptor.h"
+#include "platform/local_addresses.h"
 
 namespace portshare {
 
@@ -22,22 +24,6 @@ namespace {
 
 // The kernel cuts it to net.core.somaxconn.
 constexpr int backlog = 65535;
-
-// Closes the descriptor unless it is let go.
-class DescriptorGuard {
- public:
-  explicit DescriptorGuard(int descriptor) : descriptor_(descriptor) {}
-  DescriptorGuard(const DescriptorGuard&) = delete;
-  DescriptorGuard& operator=(const DescriptorGuard&) = delete;
-  ~DescriptorGuard() {
-    if (descriptor_ >= 0) ::close(descriptor_);
-  }
-  [[nodiscard]] int get() const { return descriptor_; }
-  int let_go() { return std::exchange(descriptor_, -1); }
-
- private:
-  int descriptor_;
-};
 
 std::string explain(const SocketAddress& address, int error) {
   const bool is_unix = !address.ip;
@@ -53,7 +39,9 @@ std::string explain(const SocketAddress& address, int error) {
     case EACCES:
     case EPERM:
       if (is_unix) return "permission denied: this user must be able to write to the folder";
-      if (address.ip->port < 1024) return "permission denied: ports below 1024 need CAP_NET_BIND_SERVICE";
+      if (address.ip->port < first_unprivileged_port())
+        return "permission denied: ports below " + std::to_string(first_unprivileged_port()) +
+               " need CAP_NET_BIND_SERVICE";
       return "permission denied";
     case ENOENT:
       return "the folder does not exist";
@@ -92,8 +80,8 @@ int remove_stale_socket_file(const std::string& path, const sockaddr* address, s
   struct stat file{};
   if (::lstat(path.c_str(), &file) != 0) return errno == ENOENT ? 0 : errno;
   if (!S_ISSOCK(file.st_mode)) return ENOTSOCK;
-  const DescriptorGuard caller(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  if (caller.get() < 0) return errno;
+  const FileDescriptor caller(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!caller.is_open()) return errno;
   // Only "refused" says that nobody is there; a full queue, for one, says the contrary.
   if (::connect(caller.get(), address, length) == 0 || errno != ECONNREFUSED) return EADDRINUSE;
   return ::unlink(path.c_str()) == 0 || errno == ENOENT ? 0 : errno;
@@ -108,8 +96,8 @@ std::expected<Socket, ListenError> open_socket(const SocketAddress& address,
   if (length == 0) return failure(address, ENAMETOOLONG);
   const auto* system_address = reinterpret_cast<const sockaddr*>(&storage);
 
-  DescriptorGuard descriptor(::socket(storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  if (descriptor.get() < 0) return failure(address, errno);
+  FileDescriptor descriptor(::socket(storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!descriptor.is_open()) return failure(address, errno);
   if (address.ip) {
     set_option(descriptor.get(), SOL_SOCKET, SO_REUSEADDR);
     set_option(descriptor.get(), IPPROTO_TCP, TCP_NODELAY);
@@ -129,7 +117,7 @@ std::expected<Socket, ListenError> open_socket(const SocketAddress& address,
   // Two sockets with SO_REUSEADDR may both be bound; then it is listen that fails for the second.
   if (result == 0) result = ::listen(descriptor.get(), backlog);
   if (result != 0) return failure(address, errno);
-  return Socket{descriptor.let_go()};
+  return Socket{descriptor.release()};
 }
 
 void set_sharing(Socket socket, Sharing sharing) {
@@ -159,8 +147,8 @@ void forget_sharing(std::uint16_t port) {
     sockaddr_storage storage{};
     const socklen_t length = to_system_address(
         {.ip = IpEndpoint{.address = *IpAddress::parse(host), .port = port}, .unix_path = {}}, storage);
-    const DescriptorGuard descriptor(::socket(storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    if (descriptor.get() < 0) continue;
+    const FileDescriptor descriptor(::socket(storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    if (!descriptor.is_open()) continue;
     set_option(descriptor.get(), SOL_SOCKET, SO_REUSEADDR);
     if (storage.ss_family == AF_INET6) set_option(descriptor.get(), IPPROTO_IPV6, IPV6_V6ONLY);
     if (::bind(descriptor.get(), reinterpret_cast<const sockaddr*>(&storage), length) == 0) return;
@@ -222,7 +210,25 @@ SocketAddress address_of_listening_socket(Socket listener) {
   socklen_t length = sizeof(storage);
   if (::getsockname(std::to_underlying(listener), system_address, &length) != 0) return {};
   return {.ip = to_endpoint(*system_address, length),
-          .unix_path = to_unix_path(storage, length).value_or(std::string{})};
+          .unix_path = to_unix_path(storage, length).value_or(std::string{}),
+          .interface = interface_of(storage)};
+}
+
+std::uint64_t inode_of(Socket socket) {
+  struct stat status{};
+  return ::fstat(std::to_underlying(socket), &status) == 0 ? status.st_ino : 0;
+}
+
+std::optional<int> find_unix_listener(const std::string& path) {
+  sockaddr_storage storage{};
+  const socklen_t length = to_system_address({.ip = {}, .unix_path = path}, storage);
+  const FileDescriptor caller(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!caller.is_open()) return std::nullopt;
+  if (::connect(caller.get(), reinterpret_cast<const sockaddr*>(&storage), length) != 0) return std::nullopt;
+  ucred peer{};
+  socklen_t peer_length = sizeof(peer);
+  if (::getsockopt(caller.get(), SOL_SOCKET, SO_PEERCRED, &peer, &peer_length) != 0) return std::nullopt;
+  return peer.pid;
 }
 
 void close_listening_socket(Socket listener) {

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <expected>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -68,5 +69,12 @@ void close_passed_socket(Socket listener);
 
 /// The address that a listener really has, with the port that the system chose.
 [[nodiscard]] SocketAddress address_of_listening_socket(Socket listener);
+
+/// The number by which the kernel's lists name the socket; 0 if there is no such socket.
+[[nodiscard]] std::uint64_t inode_of(Socket socket);
+
+/// The process that listens on a unix socket, or began to; none if nobody does or this user may not connect
+/// to it, which is how it is found out.
+[[nodiscard]] std::optional<int> find_unix_listener(const std::string& path);
 
 }  // namespace portshare

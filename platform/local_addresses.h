@@ -30,4 +30,7 @@ struct PortRange {
 /// Every port if the system does not tell.
 [[nodiscard]] PortRange ephemeral_ports();
 
+/// Those below it need CAP_NET_BIND_SERVICE.
+[[nodiscard]] std::uint16_t first_unprivileged_port();
+
 }  // namespace portshare

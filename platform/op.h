@@ -43,6 +43,8 @@ enum class CloseMode : std::uint8_t {
   orderly,    ///< what was sent is delivered, then the end of the stream
   after_end,  ///< likewise; the peer's stream was read to its end, so nothing is left in the socket
   reset,      ///< at once; the peer sees a reset
+  /// The connection goes on: another process has the socket, too, or another owner has it in this loop.
+  handed_over,
 };
 
 /// One operation. Its owner keeps it at one place in memory from the call on the Loop until its callback has

@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -188,6 +189,20 @@ bool PosixBackend::try_send_from_pipe(const PipePool& pipes, Op& op, OpQueue& do
   if (moved < 0 && errno == EAGAIN) return false;
   finish_send(op, moved < 0 ? -errno : moved, done);
   return true;
+}
+
+std::vector<std::uint8_t> PosixBackend::empty_pipe(Pipe pipe) {
+  std::vector<std::uint8_t> bytes;
+  int waiting = 0;
+  while (::ioctl(pipes_.read_end(pipe), FIONREAD, &waiting) == 0 && waiting > 0) {
+    const std::size_t before = bytes.size();
+    bytes.resize(before + static_cast<std::size_t>(waiting));
+    const auto got = ::read(pipes_.read_end(pipe), bytes.data() + before, static_cast<std::size_t>(waiting));
+    bytes.resize(before + static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
+    if (got <= 0 && errno != EINTR) break;
+  }
+  pipes_.release(pipe, waiting == 0);
+  return bytes;
 }
 
 bool PosixBackend::is_at_end(Socket socket) {

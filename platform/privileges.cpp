@@ -9,7 +9,6 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <fstream>
 #include <memory>
 #include <system_error>
 #include <type_traits>
@@ -166,14 +165,6 @@ std::expected<void, std::string> become_user(const UserAccount& user, std::span<
   if (auto limited = limit_capabilities(kept); !limited) return limited;
   if (user.uid != 0 && ::setuid(0) == 0) return with_user("root could be had back");
   return {};
-}
-
-std::uint16_t first_unprivileged_port() {
-  constexpr std::uint16_t usual = 1024;
-  std::ifstream file("/proc/sys/net/ipv4/ip_unprivileged_port_start");
-  std::uint32_t port = usual;
-  if (!(file >> port)) return usual;
-  return static_cast<std::uint16_t>(std::min<std::uint32_t>(port, UINT16_MAX));
 }
 
 }  // namespace portshare

@@ -58,7 +58,4 @@ struct UserAccount {
 [[nodiscard]] std::expected<void, std::string> become_user(const UserAccount& user,
                                                            std::span<const Capability> kept);
 
-/// Ports from here on need no capability (net.ipv4.ip_unprivileged_port_start).
-[[nodiscard]] std::uint16_t first_unprivileged_port();
-
 }  // namespace portshare

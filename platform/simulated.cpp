@@ -162,7 +162,7 @@ bool SimulatedBackend::try_to_complete(Token token, Op& op) {
     case Op::Kind::close:
       if (network_.is_listener(op.socket))
         network_.close_listener(op.socket);
-      else
+      else if (op.close_mode != CloseMode::handed_over)
         network_.close(op.socket, op.close_mode);
       complete(token, Status::ok);
       return true;
@@ -220,6 +220,15 @@ bool SimulatedBackend::try_send(Token token, Op& op) {
   op.last = op.ends_stream && op.count == op.length;
   complete(token, op.last ? network_.shutdown(op.socket) : sent->status);
   return true;
+}
+
+std::vector<std::uint8_t> SimulatedBackend::empty_pipe(Pipe pipe) {
+  const auto found = pipes_.find(pipe);
+  if (found == pipes_.end()) network_.misuse("a pipe is emptied that is not in use");
+  const ByteView view = found->second.view();
+  std::vector<std::uint8_t> bytes(view.begin(), view.end());
+  pipes_.erase(found);
+  return bytes;
 }
 
 void SimulatedBackend::release_pipe(Pipe pipe, bool is_empty) {

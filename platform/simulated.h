@@ -37,7 +37,10 @@ class SimulatedBackend final : public Backend {
   [[nodiscard]] std::optional<IpEndpoint> peer_endpoint(Socket socket) override;
   [[nodiscard]] std::chrono::microseconds now() override { return network_.now(); }
   [[nodiscard]] std::string_view name() const override { return "simulated"; }
+  [[nodiscard]] std::vector<std::uint8_t> empty_pipe(Pipe pipe) override;
   void release_pipe(Pipe pipe, bool is_empty) override;
+  /// Whether any op of it is in flight, or has been.
+  [[nodiscard]] bool knows(Socket socket) const { return slots_.contains(socket); }
   /// How many receives have brought a pipe.
   [[nodiscard]] std::size_t pipes_brought() const {
     return static_cast<std::size_t>(std::to_underlying(last_pipe_)) + 1;

@@ -29,7 +29,7 @@ barrier condition_variable csetjmp csignal cstdio ctime filesystem fstream futur
 ostream semaphore shared_mutex stop_token thread
 """.split())
 
-LIBRARIES = ("fmt/", "spdlog/", "boost/program_options", "toml++/", "re2/", "idn2.h")
+LIBRARIES = ("fmt/", "spdlog/", "boost/program_options", "toml++/", "re2/", "idn2.h", "nlohmann/")
 TEST_LIBRARIES = LIBRARIES + ("gtest/", "gmock/")
 
 # folder: (folders whose headers it may include, libraries besides std it may include; None: whatever it needs).
@@ -38,14 +38,15 @@ FOLDERS = {
     "core": (("core",), ("nghttp2/",)),  # HPACK, which is pure too
     "platform": (("core", "platform"), None),
     "command_line": (("core", "command_line"), LIBRARIES),
-    "dispatch": (("core", "platform", "command_line", "dispatch"), LIBRARIES),
+    "dispatch": (("core", "platform", "command_line", "dispatch"), LIBRARIES + ("nlohmann/",)),
     "dispatch/demo": (("core", "platform", "dispatch"), LIBRARIES + ("openssl/",)),  # its TLS application
-    "bench": (("core", "platform", "command_line", "bench"), LIBRARIES + ("nlohmann/",)),
+    "bench": (("core", "platform", "command_line", "bench"), LIBRARIES),
     "bench/microbenchmarks": (("core", "platform", "dispatch", "bench", "tests"), LIBRARIES + ("benchmark/",)),
     "tests": (("core", "platform", "command_line", "dispatch", "tests"), TEST_LIBRARIES),
+    "tests/dispatch": (("core", "platform", "command_line", "dispatch", "tests"), TEST_LIBRARIES + ("nlohmann/",)),
     "tests/core": (("core", "tests"), TEST_LIBRARIES),
     "tests/platform": (("core", "platform", "tests"), None),
-    "tests/bench": (("core", "platform", "command_line", "bench", "tests"), TEST_LIBRARIES + ("nlohmann/",)),
+    "tests/bench": (("core", "platform", "command_line", "bench", "tests"), TEST_LIBRARIES),
     "tests/dispatch/demo": (("core", "platform", "dispatch", "tests"), TEST_LIBRARIES + ("openssl/",)),
     "tests/backend_conformance": (("core", "platform", "tests"), None),
     "tests/guard_pages": (("core", "tests"), None),  # pages that nobody may read

@@ -52,7 +52,8 @@ AccessRecord make_record() {
 
 void access_log_line(benchmark::State& state, AccessLogFormat format) {
   const Config config = make_config(format);
-  const auto servers = ServerPool::resolve(config, {});
+  ServerRegistry registry(1);
+  const auto servers = ServerPool::resolve(config, {}, registry);
   const AccessRecord record = make_record();
   std::string line;
   for ([[maybe_unused]] auto _ : state) {

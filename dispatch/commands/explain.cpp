@@ -144,6 +144,11 @@ class Explanation {
                  config_.file, listener_.line, listener_.name, connection_.source->to_string());
       return;
     }
+    if (connection_.destination && listener_.excepts(connection_.destination->address)) {
+      fmt::print("{}:{}: listener '{}' leaves {} to others ('except'): no such connection arrives\n",
+                 config_.file, listener_.line, listener_.name, connection_.destination->address.to_string());
+      return;
+    }
     const auto protocol = protocol_seen();
     if (protocol) print_candidates(*protocol);
   }

@@ -7,7 +7,9 @@
 #include "dispatch/commands/check.h"
 #include "dispatch/commands/demo.h"
 #include "dispatch/commands/explain.h"
+#include "dispatch/commands/probe.h"
 #include "dispatch/commands/run.h"
+#include "dispatch/commands/who.h"
 
 namespace portshare {
 namespace {
@@ -16,12 +18,14 @@ constexpr std::array commands{
     Command{"run", "run in the foreground", run_command},
     Command{"check", "validate a configuration", check_command},
     Command{"explain", "say which route a connection would take, and why", explain_command},
+    Command{"who", "say who holds a port", who_command},
+    Command{"probe", "try how this system lets sockets share and reuse a port", probe_command},
     Command{"demo", "show it: sample applications, portshare, and curl lines to try", demo_command},
 };
 
 /// Commands that this version does not have: they get an honest answer rather than a guess at a misspelling.
-constexpr std::array<std::string_view, 9> later_commands{"who",     "probe", "status", "reload", "drain",
-                                                         "upgrade", "top",   "lint",   "exec"};
+constexpr std::array<std::string_view, 7> later_commands{"status",  "reload", "drain",
+                                                         "upgrade", "top",    "lint",   "exec"};
 
 }  // namespace
 

@@ -145,8 +145,8 @@ to = "b"
 )",
                           "f");
   ASSERT_TRUE(read.config);
-  auto servers =
-      ServerPool::resolve(*read.config, [](const std::string&) { return std::vector<IpAddress>{}; });
+  ServerRegistry registry(2);
+  auto servers = ServerPool::resolve(*read.config, {}, registry);
   ASSERT_TRUE(servers);
   const auto listener = open_listening_socket({.ip = IpEndpoint::parse("127.0.0.1:0"), .unix_path = {}});
   ASSERT_TRUE(listener) << listener.error().message;

@@ -106,7 +106,8 @@ TEST(Loops, MarksTheServersThatMayBeOurselves) {
 listener.a = { bind = ["0.0.0.0:1"], default = "x" }
 backend.x.servers = ["192.0.2.200:1", "192.0.2.200:2", "127.0.0.1:2", "127.0.0.1:65535", "unix:/run/x.sock"]
 )");
-  auto pool = ServerPool::resolve(config, [](const std::string&) { return std::vector<IpAddress>{}; });
+  ServerRegistry registry(1);
+  auto pool = ServerPool::resolve(config, {}, registry);
   ASSERT_TRUE(check_loops(config, {{0, at("0.0.0.0:1")}}, *pool));
   const std::vector<Server>& servers = pool->servers(0);
   EXPECT_TRUE(servers[0].may_be_ourselves);
@@ -122,9 +123,11 @@ TEST(Loops, NamesThatAreLookedUpAreCheckedToo) {
   const Config config = config_of(
       "listener.a = { bind = [\"127.0.0.1:1\"], default = \"x\" }\nbackend.x.servers = [\"app.example:1\", "
       "\"[::1]:9\"]\n");
-  auto pool = ServerPool::resolve(config, [](const std::string&) {
+  ServerRegistry registry(1);
+  const auto lookup = [](const std::string&) {
     return std::vector{*IpAddress::parse("192.0.2.3"), *IpAddress::parse("127.0.0.1")};
-  });
+  };
+  auto pool = ServerPool::resolve(config, lookup, registry);
   const auto checked = check_loops(config, {{0, at("127.0.0.1:1")}}, *pool);
   ASSERT_FALSE(checked);
   EXPECT_EQ(

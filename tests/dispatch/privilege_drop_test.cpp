@@ -5,6 +5,7 @@
 
 #include <utility>
 
+#include "platform/local_addresses.h"
 #include "tests/dispatch/config_text.h"
 
 namespace portshare {

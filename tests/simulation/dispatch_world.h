@@ -72,8 +72,7 @@ class DispatchWorld {
   DispatchWorld(std::uint64_t seed, const SimulatedFaults& faults, Config config,
                 const ServerScripts& scripts, std::size_t max_sessions = SIZE_MAX)
       : config_(std::make_shared<const Config>(std::move(config))),
-        pool_(std::make_shared<const ServerPool>(
-            *ServerPool::resolve(*config_, [](const std::string&) { return std::vector<IpAddress>{}; }))),
+        pool_(std::make_shared<const ServerPool>(*ServerPool::resolve(*config_, {}, registry_))),
         admission_(std::make_shared<const Admission>(*config_, SipKey{seed, ~seed})),
         world_(seed, faults),
         random_(seed ^ 0xd15) {
@@ -85,10 +84,8 @@ class DispatchWorld {
       }
     }
     listener_ = world_.network.listen(front_address);
-    WorkerOptions options;
-    options.max_sessions = max_sessions;
-    options.access_log = &log_;
-    worker_ = std::make_unique<Worker>(world_.loop, snapshot(0), std::move(options));
+    max_sessions_ = max_sessions;
+    worker_ = make_worker();
     for (const auto& [place, server] : servers_) server->start();
     worker_->start();
   }
@@ -102,8 +99,7 @@ class DispatchWorld {
   /// A reload: another configuration for the same listening socket. `adopted` is called when it is in force.
   void reload(Config config, std::function<void()> adopted) {
     auto after = std::make_shared<const Config>(std::move(config));
-    pool_ = std::make_shared<const ServerPool>(
-        *ServerPool::resolve(*after, [](const std::string&) { return std::vector<IpAddress>{}; }));
+    pool_ = std::make_shared<const ServerPool>(*ServerPool::resolve(*after, {}, registry_));
     admission_ = std::make_shared<const Admission>(*after, SipKey{1, 2}, *config_, *admission_);
     admission_->change_limits(*after);
     config_ = std::move(after);
@@ -121,6 +117,45 @@ class DispatchWorld {
     }
     EXPECT_TRUE(run_until([&] { return adopted == count; }, std::chrono::minutes{1}));
   }
+
+  /// An upgrade: another worker takes the place of this one, and what can move goes there. Some of it is
+  /// refused, and stays.
+  void hand_over() {
+    if (draining_) return;
+    std::deque<std::pair<Session*, MovedSession>> moving;
+    Worker& before = *worker_;
+    bool is_drained = false;
+    before.hand_over(
+        [&](Session& session, MovedSession state) { moving.emplace_back(&session, std::move(state)); }, [] {},
+        [&] { is_drained = true; });
+    auto successor = make_worker();
+    successor->start();
+    const auto& backend = world_.simulated();
+    while (!is_drained) {
+      // Who does not move ends by itself, some time.
+      ASSERT_TRUE(run_until([&] { return is_drained || !moving.empty(); }, std::chrono::hours{48}));
+      if (moving.empty()) continue;
+      auto [session, state] = std::move(moving.front());
+      moving.pop_front();
+      ++moves_;
+      if (random_.chance(1, 5)) {
+        session->moved(false);
+        continue;
+      }
+      session->moved(true);
+      ASSERT_TRUE(run_until(
+          [&, &moved = state] { return !backend.knows(moved.client) && !backend.knows(moved.server); },
+          std::chrono::minutes{1}));
+      ASSERT_TRUE(successor->take_over(state));
+    }
+    worker_ = std::move(successor);
+  }
+  void hand_over_at_some_time() {
+    const auto moment = world_.network.now() + std::chrono::milliseconds{random_.below(50)};
+    run_until([&] { return world_.network.now() >= moment; }, std::chrono::minutes{1});
+    hand_over();
+  }
+  [[nodiscard]] std::size_t moves() const { return moves_; }
 
   bool run_until(const std::function<bool()>& done, std::chrono::milliseconds longest) {
     const bool finished = world_.run_until(done, longest);
@@ -157,6 +192,7 @@ class DispatchWorld {
   /// Of the one listener; null if it has no limit.
   ListenerAdmission* admission() { return admission_->of(0); }
   const Config& config() const { return *config_; }
+  const ServerPool& pool() const { return *pool_; }
   std::deque<ScriptedClient>& clients() { return clients_; }
   ScriptedServer& server(std::size_t backend, std::size_t server) { return *servers_.at({backend, server}); }
   const std::map<std::pair<std::size_t, std::size_t>, std::unique_ptr<ScriptedServer>>& servers() const {
@@ -173,15 +209,25 @@ class DispatchWorld {
                                                      .sockets = {{.listener = 0, .socket = listener_}}});
   }
 
+  [[nodiscard]] std::unique_ptr<Worker> make_worker() {
+    WorkerOptions options;
+    options.max_sessions = max_sessions_;
+    options.access_log = &log_;
+    return std::make_unique<Worker>(world_.loop, snapshot(reloads_), std::move(options));
+  }
+
   void collect_log() {
     LoggedConnection line;
     while (log_.pop(line.record, line.name, line.alpn)) logged_.push_back(line);
   }
 
   std::shared_ptr<const Config> config_;
+  ServerRegistry registry_{1};
   std::shared_ptr<const ServerPool> pool_;
   std::shared_ptr<const Admission> admission_;
   std::uint32_t reloads_ = 0;
+  std::size_t max_sessions_ = SIZE_MAX;
+  std::size_t moves_ = 0;
   SimulatedWorld world_;
   Random random_;
   AccessLogRing log_;

@@ -47,6 +47,9 @@ class Http2Run {
       if (random_.chance(2, 3)) dispatch_.drain();
       if (random_.chance(1, 3)) dispatch_.worker().terminate_all();
     }
+    if (random_.chance(1, 4)) {
+      ASSERT_NO_FATAL_FAILURE(dispatch_.hand_over_at_some_time());
+    }
     ASSERT_NO_FATAL_FAILURE(run_to_the_end(dispatch_));
     for (const auto& [place, server] : dispatch_.servers()) {
       for (const auto& connection : server->connections())

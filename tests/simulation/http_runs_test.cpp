@@ -57,6 +57,9 @@ class HttpRun {
       if (random_.chance(2, 3)) dispatch_.drain();
       if (random_.chance(1, 3)) dispatch_.worker().terminate_all();
     }
+    if (random_.chance(1, 4)) {
+      ASSERT_NO_FATAL_FAILURE(dispatch_.hand_over_at_some_time());
+    }
     ASSERT_NO_FATAL_FAILURE(run_to_the_end(dispatch_));
     check_servers();
     for (std::size_t client = 0; client < requests_.size(); ++client) {

@@ -69,6 +69,9 @@ class ProxyRun {
       dispatch_.run_until([&] { return dispatch_.world().network.now() >= moment; }, minutes{1});
       dispatch_.worker().terminate_all();
     }
+    if (random_.chance(1, 4)) {
+      ASSERT_NO_FATAL_FAILURE(dispatch_.hand_over_at_some_time());
+    }
     ASSERT_TRUE(dispatch_.run_until(
         [&] { return std::ranges::all_of(dispatch_.clients(), &ScriptedClient::is_done); }, longest_run))
         << "a client is left hanging";

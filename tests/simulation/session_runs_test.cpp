@@ -229,6 +229,9 @@ class SeededRun {
       if (random_.chance(1, 2)) dispatch_.drain();
       if (random_.chance(1, 2)) dispatch_.worker().terminate_all();
     }
+    if (random_.chance(1, 4)) {
+      ASSERT_NO_FATAL_FAILURE(dispatch_.hand_over_at_some_time());
+    }
     ASSERT_NO_FATAL_FAILURE(run_to_the_end(dispatch_));
     check_servers();
     check_clients();

@@ -31,6 +31,8 @@ class SimulatedWorld {
     return true;
   }
 
+  [[nodiscard]] SimulatedBackend& simulated() { return static_cast<SimulatedBackend&>(loop.backend()); }
+
   /// Nothing is left behind: no socket, no op, no buffer.
   [[nodiscard]] bool is_clean() {
     return network.open_sockets() == 0 && loop.pending() == 0 && loop.buffers().outstanding() == 0;

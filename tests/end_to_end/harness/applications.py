@@ -55,7 +55,7 @@ class Application(Process):
             return probe.connect_ex(target) == 0
 
 
-def _system_program(name):
+def system_program(name):
     """/usr/sbin is not in everyone's PATH."""
     return shutil.which(name, path=f"/usr/sbin:{os.environ['PATH']}")
 
@@ -78,7 +78,7 @@ error_log stderr;
 events {{ worker_connections 512; }}
 {blocks.replace("ADDRESS", address).replace("TEMPORARY", temporary)}
 """)
-    return Application("nginx", [_system_program("nginx"), "-e", "stderr", "-p", directory, "-c", directory / "nginx.conf"],
+    return Application("nginx", [system_program("nginx"), "-e", "stderr", "-p", directory, "-c", directory / "nginx.conf"],
                        directory, address)
 
 
@@ -121,7 +121,7 @@ frontend f
   bind {address} {frontend}
   {backend}
 """)
-    return Application("haproxy", [_system_program("haproxy"), "-db", "-f", configuration], directory, address)
+    return Application("haproxy", [system_program("haproxy"), "-db", "-f", configuration], directory, address)
 
 
 def _directory_with_who(directory, name):

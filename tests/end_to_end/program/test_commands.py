@@ -49,7 +49,7 @@ def test_help_and_version():
     assert version.returncode == 0 and re.fullmatch(r"portshare \d+\.\d+\.\d+\n", version.stdout)
     general = portshare("--help")
     assert general.returncode == 0
-    for command in ("run", "check", "explain", "demo"):
+    for command in ("run", "check", "explain", "probe", "demo"):
         assert command in general.stdout
         of_command = portshare(command, "--help")
         assert of_command.returncode == 0 and f"portshare {command}" in of_command.stdout, of_command

@@ -8,7 +8,7 @@ import pytest
 from harness import proxy_header
 from harness.http import head_of, response
 from harness.portshare import ROOT, portshare
-from harness.sockets import accept, connect, exchange, free_port, nobody_came, receive_exactly
+from harness.sockets import accept, connect, exchange, free_port, listen, nobody_came, receive_exactly
 from harness.tls import UNRECOGNIZED_NAME, client_hello, is_alert
 
 EXAMPLES = ROOT / "conf"
@@ -211,10 +211,21 @@ def limits(example):
         assert example.is_refused(port, long_head, source="127.0.0.11").startswith(b"HTTP/1.1 431 ")
 
 
+def all_but_one_address(example):
+    port = example.bind("*:80", "*")
+    example.replace('"192.0.2.9"', '"127.0.0.1"')
+    example.server("127.0.0.1:8080")
+    with listen("127.0.0.1", port) as other:
+        example.run()
+        example.goes_to(port, request("www.example.com"), "127.0.0.1:8080", address="::1")
+        with connect(port), accept(other):
+            pass
+
+
 USES = {"web.toml": web, "tls.toml": tls, "by-address.toml": by_address, "ssh-and-https.toml": ssh_and_https,
         "unix-sockets.toml": unix_sockets, "catch-all.toml": catch_all, "several-servers.toml": several_servers,
         "inside-and-outside.toml": inside_and_outside, "forwarded.toml": forwarded,
-        "proxy-protocol.toml": behind_a_proxy, "limits.toml": limits}
+        "proxy-protocol.toml": behind_a_proxy, "limits.toml": limits, "except.toml": all_but_one_address}
 
 
 def test_every_example_is_tried():

@@ -1,0 +1,71 @@
+// Looks the host names of servers up again and again.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/ip_address.h"
+#include "core/timer_wheel.h"
+#include "dispatch/config.h"
+#include "dispatch/server_pool.h"
+#include "platform/dns_resolver.h"
+#include "platform/loop.h"
+
+namespace portshare {
+
+/// Knows what each name in the configuration stands for. A name is looked up again after the `resolve` of its
+/// backend (the shortest, if there are several), and sooner if the name server says that its answer is valid
+/// for a shorter time, but not within a second. A name without any address is looked up every few seconds.
+/// Who cannot be resolved any more keeps its addresses, and the log says so once. Belongs to the thread of
+/// its loop.
+class NameRefresher {
+ public:
+  /// As DnsResolver::look_up: `done` may be called on any thread, not after this is gone.
+  using LookUp = std::function<void(const std::string& host, std::function<void(DnsResolver::Answer)> done)>;
+
+  static constexpr std::chrono::milliseconds shortest_interval{1'000};
+  static constexpr std::chrono::milliseconds retry_interval{5'000};  ///< of names without an address
+
+  /// `changed` is called when a name stands for something else than before: now is the time for another pool.
+  NameRefresher(Loop& loop, LookUp look_up, std::function<void()> changed);
+  NameRefresher(const NameRefresher&) = delete;
+  NameRefresher& operator=(const NameRefresher&) = delete;
+  ~NameRefresher();
+
+  /// What is known of a name that is being followed, or what `otherwise` says, which is known from then on.
+  [[nodiscard]] std::expected<std::vector<IpAddress>, std::string> addresses_of(const std::string& host,
+                                                                                const HostLookup& otherwise);
+  /// What is known, and an error if nothing is.
+  [[nodiscard]] std::expected<std::vector<IpAddress>, std::string> known(const std::string& host) const;
+  /// Follows the names of this configuration, and forgets the others.
+  void adopt(const Config& config);
+
+ private:
+  struct Name {
+    Name(NameRefresher& owner, std::string name);
+
+    NameRefresher& refresher;
+    const std::string host;
+    std::vector<IpAddress> addresses;       // empty: not known yet
+    std::chrono::milliseconds interval{0};  // zero: never
+    Timer timer;
+    bool is_asked = false;
+    bool is_failing = false;
+  };
+
+  Name& name_of(const std::string& host);
+  void ask(Name& name);
+  void answered(const std::string& host, const DnsResolver::Answer& answer);
+
+  Loop& loop_;
+  const LookUp look_up_;
+  const std::function<void()> changed_;
+  std::map<std::string, std::unique_ptr<Name>> names_;
+  std::shared_ptr<const bool> life_ = std::make_shared<const bool>(true);  // what is posted asks for it
+};
+
+}  // namespace portshare
