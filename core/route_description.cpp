@@ -66,14 +66,20 @@ std::optional<std::string> common_value(const std::vector<Value>& a, const std::
   return std::nullopt;
 }
 
-/// "KEY VALUE does not match ACTUAL", with all values up to three of them.
+/// "KEY VALUE, VALUE", with all values up to three of them.
 template <class Value>
-std::string mismatch(const std::string& key, const std::vector<Value>& values, const std::string& verdict) {
+std::string list_of(const std::string& key, const std::vector<Value>& values) {
   constexpr std::size_t most = 3;
   std::string list;
   for (std::size_t i = 0; i < std::min(values.size(), most); ++i) append(list, text_of(values[i]));
   if (values.size() > most) list += " and " + std::to_string(values.size() - most) + " more";
-  return key + " " + list + " " + verdict;
+  return key + " " + list;
+}
+
+/// "KEY VALUE does not match ACTUAL".
+template <class Value>
+std::string mismatch(const std::string& key, const std::vector<Value>& values, const std::string& verdict) {
+  return list_of(key, values) + " " + verdict;
 }
 
 bool matches(const DestinationMatcher& matcher, const IpEndpoint& destination) {
@@ -129,6 +135,19 @@ std::string less_specific(const std::string& key, const std::string& ours, const
 }
 
 }  // namespace
+
+std::string describe_rule(const RouteRule& rule) {
+  std::string text;
+  const auto append_matcher = [&](const std::string& key, const auto& values) {
+    if (!values.empty()) append(text, list_of(key, values));
+  };
+  append_matcher("destination", rule.destinations);
+  append_matcher(key_of(rule.name_source), rule.names);
+  append_matcher("alpn", rule.alpn);
+  append_matcher("source", rule.sources);
+  append_matcher("protocol", rule.protocols);
+  return text.empty() ? "everything" : text;
+}
 
 std::string describe_overlap(const RouteRule& rule, const RouteRule& earlier) {
   std::string list;

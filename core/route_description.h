@@ -9,6 +9,10 @@
 
 namespace portshare {
 
+/// The matchers of a rule, e.g. "destination 192.0.2.20, name example.com, *.example.com"; "everything" for
+/// one that has none. Of many values of a matcher the first three are named and the others counted.
+std::string describe_rule(const RouteRule& rule);
+
 /// The matchers that both rules have, e.g. "destination 192.0.2.20, name example.com". The rules overlap
 /// (RuleOverlap); if they are one rule, the matchers that it gives twice.
 std::string describe_overlap(const RouteRule& rule, const RouteRule& earlier);

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "core/route_description.h"
+
 namespace portshare {
 
 namespace {
@@ -42,6 +44,15 @@ void summarise_rules(Config& config) {
     for (std::uint32_t backend = 0; backend < config.backends.size(); ++backend) {
       if (led_to[i][backend]) listener.backends.push_back(backend);
     }
+  }
+  config.route_count = config.rules.size();
+  config.route_summaries.clear();
+  for (const RouteRule& rule : config.rules) {
+    if (config.route_summaries.size() == RouteSummary::most_listed) break;
+    config.route_summaries.push_back({.line = rule.line,
+                                      .matchers = describe_rule(rule),
+                                      .listeners = rule.listeners,
+                                      .backend = rule.backend});
   }
 }
 

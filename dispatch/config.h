@@ -32,10 +32,21 @@ struct LogConfig {
   AccessLogFormat format = AccessLogFormat::json;
 };
 
+/// Where commands reach the running program: a unix socket for this user alone.
+struct AdminConfig {
+  static constexpr const char* default_path = "/run/portshare.sock";
+
+  std::optional<SocketAddress> address =
+      SocketAddress{.ip = std::nullopt, .unix_path = default_path};  ///< none: "off"
+  bool is_default = true;                                            ///< nobody asked for it, so it may fail
+};
+
 struct ServerConfig {
   std::uint32_t workers = 0;  ///< 0: one per CPU that the process may use
   EngineChoice engine = EngineChoice::automatic;
   LogConfig log;
+  AdminConfig admin;
+  std::optional<SocketAddress> monitor;  ///< of the dashboard and the metrics
   std::string user;  ///< to run as once everything is bound; empty: as who started the program
   std::chrono::milliseconds shutdown_timeout{30'000};
 };
@@ -148,6 +159,17 @@ struct BackendConfig {
   bool forwarded = false;  ///< HTTP/1: tell the server the client's address in X-Forwarded-For and Forwarded
 };
 
+/// A route in words, for status and metrics.
+struct RouteSummary {
+  /// Of a configuration with more routes only so many are listed, and none is counted.
+  static constexpr std::size_t most_listed = 1'000;
+
+  std::uint32_t line = 0;
+  std::string matchers;
+  std::vector<std::uint32_t> listeners;  ///< indices; empty: every listener
+  std::uint32_t backend = RouteRule::reject;
+};
+
 struct Config {
   std::string file;  ///< as given on the command line; routes are named FILE:LINE in the access log
   ServerConfig server;
@@ -155,11 +177,13 @@ struct Config {
   std::vector<BackendConfig> backends;
   std::vector<RouteRule> rules;  ///< for explain; the data path uses `routes`, and may do without these
   std::vector<std::uint64_t> rule_digests;  ///< instead of them, for the next reload: config_difference
+  std::size_t route_count = 0;
+  std::vector<RouteSummary> route_summaries = {};  ///< of the first RouteSummary::most_listed
   RouteTable routes;
 };
 
 /// Notes at each listener what its rules look at, so that connections are asked for nothing else, and where
-/// they lead. Part of completing a Config.
+/// they lead; and what the rules are, in words. Part of completing a Config.
 void summarise_rules(Config& config);
 
 }  // namespace portshare

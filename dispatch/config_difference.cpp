@@ -148,6 +148,8 @@ Settings settings_of(const ServerConfig& server) {
       {"log.level", std::string(levels[std::to_underlying(server.log.level)])},
       {"log.access", access()},
       {"log.format", server.log.format == AccessLogFormat::json ? "json" : "text"},
+      {"admin", server.admin.address ? server.admin.address->to_string() : "off"},
+      {"monitor", server.monitor ? server.monitor->to_string() : "none"},
       {"user", server.user.empty() ? "who starts it" : server.user},
       {"shutdown_timeout", duration_text(server.shutdown_timeout)},
   };

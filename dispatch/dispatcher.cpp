@@ -54,6 +54,7 @@ std::expected<std::unique_ptr<Dispatcher>, std::string> Dispatcher::start(
   std::unique_ptr<Dispatcher> dispatcher(new Dispatcher(control));
   dispatcher->descriptor_limit_ = raise_descriptor_limit();
   for (const PassedSocket& passed : options.passed_sockets) dispatcher->sockets_.inherit(passed);
+  for (const ListeningSockets::Open& open : options.inherited) dispatcher->sockets_.inherit(open);
   dispatcher->registry_.emplace(config->server.workers != 0 ? config->server.workers : usable_cpu_count());
   dispatcher->names_.emplace(
       control,
@@ -71,6 +72,7 @@ std::expected<std::unique_ptr<Dispatcher>, std::string> Dispatcher::start(
   // Not before: the system may not give io_uring to the user that the program has become.
   if (auto chosen = dispatcher->choose_engine(*snapshot.config); !chosen)
     return std::unexpected(chosen.error());
+  dispatcher->sockets_.apply_deferral(*snapshot.config, snapshot.sockets);
   dispatcher->snapshot_ = std::make_shared<const Snapshot>(std::move(snapshot));
   if (auto started = dispatcher->start_workers(); !started) return std::unexpected(started.error());
   dispatcher->watch_workers(options);
@@ -120,6 +122,7 @@ Dispatcher::Outcome Dispatcher::prepare(Snapshot& snapshot, std::shared_ptr<cons
                                                                       *snapshot.config, *snapshot.admission)
                                   : std::make_shared<const Admission>(*config, admission_key_);
   snapshot.servers = std::make_shared<const ServerPool>(std::move(*servers));
+  snapshot.metric_ids = metric_names_.ids_for(*config);
   snapshot.sockets = std::move(*sockets);
   snapshot.config = std::move(config);
   return {};
@@ -435,8 +438,49 @@ void Dispatcher::drain(std::function<void()> finished) {
   });
 }
 
+void Dispatcher::hand_over(SessionSender sender, std::function<void()> finished) {
+  assert(!draining_);
+  finished_ = std::move(finished);
+  draining_ = handing_over_ = true;
+  for (const auto& thread : threads_) {
+    const std::lock_guard lock(thread->mutex);
+    if (!thread->loop) continue;
+    // The answer finds the worker, which has at least that session.
+    const auto mover = [self = thread.get(), sender](Session& session, MovedSession state) {
+      sender(std::move(state), [self, &session](bool is_taken) {
+        const std::lock_guard thread_lock(self->mutex);
+        self->loop->post([&session, is_taken] { session.moved(is_taken); });
+      });
+    };
+    thread->loop->post([this, worker = thread->worker, mover] {
+      worker->hand_over(
+          mover, [this] { on_control([this] { worker_stopped_accepting(); }); },
+          [worker] { worker->loop().stop(); });
+    });
+  }
+}
+
+bool Dispatcher::take_over(MovedSession session) {
+  const auto taken = std::make_shared<std::promise<bool>>();
+  auto answer = taken->get_future();
+  WorkerThread& thread = *threads_[next_worker_++ % threads_.size()];
+  {
+    const std::lock_guard lock(thread.mutex);
+    if (!thread.loop) return false;
+    thread.loop->post([taken, worker = thread.worker, moved = std::move(session)]() mutable {
+      taken->set_value(worker->take_over(moved));
+    });
+  }
+  return answer.get();
+}
+
 void Dispatcher::worker_stopped_accepting() {
-  if (--accepting_workers_ == 0) sockets_.close_all();
+  if (--accepting_workers_ > 0) return;
+  if (handing_over_) {
+    sockets_.hand_over();
+  } else {
+    sockets_.close_all();
+  }
 }
 
 void Dispatcher::worker_drained() {

@@ -19,6 +19,7 @@
 #include "core/siphash.h"
 #include "dispatch/access_log.h"
 #include "dispatch/config.h"
+#include "dispatch/control/metric_ids.h"
 #include "dispatch/health_checker.h"
 #include "dispatch/listening_sockets.h"
 #include "dispatch/name_refresher.h"
@@ -34,6 +35,8 @@ namespace portshare {
 
 struct DispatcherOptions {
   std::vector<PassedSocket> passed_sockets;  ///< for "systemd:NAME"; the dispatcher owns them
+  std::vector<ListeningSockets::Open> inherited =
+      {};  ///< of the program whose place this one takes; likewise
   /// Called when every address is bound and the log is open, before a thread starts: privileges can be given
   /// up then. An error ends the start.
   std::function<std::expected<void, std::string>()> on_bound;
@@ -76,6 +79,9 @@ class Dispatcher {
   /// What is served at present.
   [[nodiscard]] const std::shared_ptr<const Snapshot>& snapshot() const { return snapshot_; }
 
+  /// What the counters of the workers stand for.
+  [[nodiscard]] const MetricRegistry& metric_names() const { return metric_names_; }
+
   /// Runs `task` on every worker's thread, and `done` when all have. Workers that have ended are left out,
   /// and so are those that are stuck, or are found to be before they could begin.
   void ask_workers(std::function<void(Worker&)> task, std::function<void()> done);
@@ -84,6 +90,19 @@ class Dispatcher {
   /// connection has ended.
   void drain(std::function<void()> finished);
   [[nodiscard]] bool is_draining() const { return draining_; }
+  /// Gets a session that can go on in another program, on a worker's thread, and says later, on any thread,
+  /// whether it does.
+  using SessionSender = std::function<void(MovedSession session, std::function<void(bool is_taken)> answer)>;
+  /// Instead of drain(), when another program accepts connections from the same sockets: they stay open
+  /// there, and sessions go to `sender` as they become ready for it. The others run to their end here.
+  void hand_over(SessionSender sender, std::function<void()> finished);
+  /// The other side of that. False: the session cannot go on here; its sockets are still the caller's. May be
+  /// called on any thread but a worker's or the control thread, and waits for a worker.
+  [[nodiscard]] bool take_over(MovedSession session);
+  /// The listening sockets, for the program that takes our place.
+  [[nodiscard]] const std::vector<ListeningSockets::Open>& listening_sockets() const {
+    return sockets_.all();
+  }
   /// Ends all connections. After drain().
   void terminate();
 
@@ -134,6 +153,7 @@ class Dispatcher {
   std::shared_ptr<const bool> life_ =
       std::make_shared<const bool>(true);  // what is posted to `control_` asks for it
   SipKey admission_key_;
+  MetricRegistry metric_names_;
   std::optional<ServerRegistry> registry_;  // outlives the workers
   std::optional<DnsResolver> dns_;
   std::optional<NameRefresher> names_;
@@ -152,6 +172,8 @@ class Dispatcher {
   std::size_t accepting_workers_ = 0;
   std::size_t running_workers_ = 0;
   bool draining_ = false;
+  bool handing_over_ = false;
+  std::atomic<std::size_t> next_worker_ = 0;  // for a session that is taken over
   std::function<void()> finished_;
 };
 

@@ -243,6 +243,11 @@ void ListeningSockets::close_all_but(const std::vector<ListeningSocket>& kept) {
   for (const std::uint16_t port : std::exchange(shared_ports_, {})) forget_sharing(port);
 }
 
+void ListeningSockets::hand_over() {
+  for (const Open& open : open_) close_passed_socket(open.socket);
+  open_.clear();
+}
+
 void ListeningSockets::close_all() {
   close_all_but({});
   for (const Open& open : open_) close_passed_socket(open.socket);

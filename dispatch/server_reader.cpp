@@ -74,8 +74,23 @@ struct ServerTarget {
   const SettingReader& settings;
   ServerConfig& server;
 
-  void check_address(const Setting& setting) const {
-    if (settings.parsed(setting, parse_socket_address)) settings.not_supported_yet(setting);
+  void read_admin(const Setting& setting) const {
+    server.admin.is_default = false;
+    const auto word = settings.text(setting);
+    if (word == "off") {
+      server.admin.address = std::nullopt;
+      return;
+    }
+    if (!word) return;
+    const auto address = settings.parsed(setting, parse_socket_address);
+    if (!address) return;
+    if (address->ip) {
+      settings.fault(setting,
+                     "must be a unix socket, \"unix:/path\", or \"off\": who may use it is a matter of "
+                     "the file's permissions");
+      return;
+    }
+    server.admin.address = *address;
   }
 };
 
@@ -90,10 +105,13 @@ constexpr std::array server_keys{
                              const auto engine = target.settings.choice<EngineChoice>(setting, engines);
                              if (engine) target.server.engine = *engine;
                            }},
-    KnownKey<ServerTarget>{
-        "admin", [](ServerTarget& target, const Setting& setting) { target.check_address(setting); }},
-    KnownKey<ServerTarget>{
-        "monitor", [](ServerTarget& target, const Setting& setting) { target.check_address(setting); }},
+    KnownKey<ServerTarget>{"admin",
+                           [](ServerTarget& target, const Setting& setting) { target.read_admin(setting); }},
+    KnownKey<ServerTarget>{"monitor",
+                           [](ServerTarget& target, const Setting& setting) {
+                             const auto address = target.settings.parsed(setting, parse_socket_address);
+                             if (address) target.server.monitor = *address;
+                           }},
     KnownKey<ServerTarget>{"user",
                            [](ServerTarget& target, const Setting& setting) {
                              if (const auto user = target.settings.text(setting)) target.server.user = *user;

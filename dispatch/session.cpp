@@ -36,7 +36,8 @@ Session::Session(Worker& worker, WorkerSnapshot& snapshot, std::uint32_t listene
       downstream_(server_receive_, client_send_),
       client_(client),
       listener_(listener),
-      started_at_(worker.loop().now()) {
+      accepted_at_(worker.loop().now()),
+      started_at_(accepted_at_) {
   snapshot.pin();
 }
 
@@ -47,11 +48,25 @@ const ListenerConfig& Session::listener() const {
   return snapshot_->config().listeners[listener_];
 }
 
+void Session::count_bytes_in(std::uint64_t count) {
+  bytes_in_ += count;
+  if (metric_backend_ != MetricIds::none) {
+    worker_.metrics().counters.backends[metric_backend_].bytes_in += count;
+  }
+}
+
+void Session::count_bytes_out(std::uint64_t count) {
+  bytes_out_ += count;
+  if (metric_backend_ != MetricIds::none) {
+    worker_.metrics().counters.backends[metric_backend_].bytes_out += count;
+  }
+}
+
 // --- What the loop reports ---
 
 void Session::client_received(Op& op) {
   if (op.kind == Op::Kind::close) return closed();
-  bytes_in_ += op.count;
+  count_bytes_in(op.count);
   switch (state_) {
     case State::proxy_header:
       return read_proxy_header(op);
@@ -83,7 +98,7 @@ void Session::client_received(Op& op) {
 }
 
 void Session::client_sent(Op& op) {
-  bytes_out_ += op.count;
+  count_bytes_out(op.count);
   switch (state_) {
     case State::relaying:
       return relayed(downstream_, downstream_.sent(loop()));
@@ -198,6 +213,7 @@ void Session::timer_fired() {
 void Session::start_relay() {
   state_ = State::relaying;
   snapshot_->choice().connect_succeeded(backend_, server_index_);
+  count_relay();
   last_activity_ = loop().now();
   server_receive_.expect_wait();
   watch_idleness();
@@ -327,6 +343,7 @@ void Session::drain() {
 
 void Session::refuse(Outcome outcome) {
   outcome = refused_as_.value_or(outcome);
+  remember_source(outcome);
   if (http2_ || (first_flight_ && first_flight_->is_http2())) return refuse_http2(outcome);
   const Refusal refusal = refusal_for(protocol_, outcome);
   if (refusal.reset) return terminate(outcome, CloseMode::reset);
@@ -386,6 +403,7 @@ void Session::terminate(Outcome outcome, CloseMode mode) {
   if (state_ != State::answering && state_ != State::lingering) {
     outcome_ = refused_as_.value_or(outcome);
   }
+  remember_source(outcome_);
   close_mode_ = mode;
   if (server_close_mode_ == CloseMode::orderly) server_close_mode_ = mode;
   state_ = State::terminating;
@@ -410,6 +428,7 @@ void Session::close_when_quiet() {
   if (exchange_) worker_.exchanges().release(std::exchange(exchange_, nullptr));
   if (http2_) worker_.http2_exchanges().release(std::exchange(http2_, nullptr));
   place_ = {};  // before the client can know: it may come again at once
+  count_server_left();
   if (server_ != Socket::none) {
     const bool is_at_end = downstream_.source_has_ended() && server_receive_.succeeded() &&
                            server_close_mode_ == CloseMode::orderly;
@@ -422,6 +441,7 @@ void Session::closed() {
   if (!is_quiet()) return;
   server_place_.release();  // not before its socket is closed: whoever comes next is not one too many
   if (is_record_open_) log();
+  count_end();
   worker_.finished(*this);
 }
 

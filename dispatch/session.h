@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/ip_address.h"
@@ -15,6 +16,8 @@
 #include "dispatch/admission.h"
 #include "dispatch/announcement.h"
 #include "dispatch/config.h"
+#include "dispatch/control/connection_list.h"
+#include "dispatch/control/metric_ids.h"
 #include "dispatch/first_flight.h"
 #include "dispatch/h2_exchange.h"
 #include "dispatch/http_exchange.h"
@@ -72,6 +75,12 @@ class Session {
   // The worker's list of its sessions.
   Session* next = nullptr;
   Session* previous = nullptr;
+  std::uint64_t number = 0;  ///< among those of its worker, never used twice
+
+  /// What there is to see of it now.
+  void describe(ConnectionView& view) const;
+  /// At its end: the memory of its names.
+  [[nodiscard]] std::string take_text() { return std::move(names_); }
 
  private:
   enum class State : std::uint8_t {
@@ -194,7 +203,7 @@ class Session {
   void http2_malformed(bool is_upstream);
   void refuse_http2(Outcome outcome);
   bool is_for_this_backend(const H2Request& request);
-  void log_misdirected(const H2Request& request, const Route* route);
+  void log_misdirected(const H2Request& request, const Route* route, Outcome outcome);
 
   void refuse(Outcome outcome);
   /// Sends `answer`, if there is any, and the end of the stream, and closes when the client has read them.
@@ -209,12 +218,34 @@ class Session {
   void release_first_buffer();
   void release_first_bytes();
   [[nodiscard]] std::string_view logged_name() const {
-    return std::string_view(names_).substr(0, name_length_);
+    return names_are_old_ ? std::string_view() : std::string_view(names_).substr(0, name_length_);
   }
-  [[nodiscard]] std::string_view logged_alpn() const { return std::string_view(names_).substr(name_length_); }
+  [[nodiscard]] std::string_view logged_alpn() const {
+    return names_are_old_ ? std::string_view() : std::string_view(names_).substr(name_length_);
+  }
   void log();
+  // What it counts for the metrics: session_metrics.cpp.
+  /// From now on, and with all of the present record that was not counted yet, bytes are that backend's.
+  void count_for_backend(std::uint32_t metric_backend);
+  void count_route(const Route* route);
+  /// The present record is over: nobody's are the bytes from now on.
+  void count_record();
+  void count_failure();
+  /// For the list of failures, while the client is there: where no rule asks for it, it is not known.
+  void remember_source(Outcome outcome);
+  void count_relay();
+  /// With a server of this backend, from another process, which has counted what was before.
+  void count_arrival(std::uint32_t backend);
+  void count_departure();
+  void count_server_left();
+  void count_end();
+  void count_bytes_in(std::uint64_t count);
+  void count_bytes_out(std::uint64_t count);
   /// With what is the same for all records of the connection.
   [[nodiscard]] AccessRecord begin_record(std::chrono::microseconds duration) const;
+
+  /// For lists of connections.
+  [[nodiscard]] std::string_view state_word() const;
 
   [[nodiscard]] Loop& loop() const;
   [[nodiscard]] const ListenerConfig& listener() const;
@@ -265,6 +296,8 @@ class Session {
   std::uint64_t bytes_in_ = 0;
   std::uint64_t bytes_out_ = 0;
   std::uint64_t lingering_bytes_ = 0;
+  std::uint64_t earlier_bytes_in_ = 0;  // of the requests before the present one
+  std::uint64_t earlier_bytes_out_ = 0;
 
   std::uint32_t listener_;
   std::uint32_t route_line_ = AccessRecord::none;
@@ -274,12 +307,21 @@ class Session {
   std::vector<std::uint32_t> tried_;                 // servers that have failed; mostly empty
   std::uint32_t next_backend_ = AccessRecord::none;  // while switching
 
+  // By numbers of MetricIds.
+  std::uint32_t metric_backend_ = MetricIds::none;            // whose the bytes are; none: nobody's yet
+  std::uint32_t last_metric_backend_ = 0;                     // of the last record
+  std::uint32_t connected_metric_backend_ = MetricIds::none;  // one of whose servers is connected
+  std::uint64_t counted_ahead_ = 0;  // bytes of the present record that were counted in the last one
+  bool is_http1_ = false;
+
   std::optional<IpEndpoint> source_;
   std::optional<IpEndpoint> destination_;
-  // For the access log only: the name, and behind it the protocols that were offered.
+  // For logs and lists: the name, and behind it the protocols that were offered.
   std::string names_;
   std::uint32_t name_length_ = 0;
+  bool names_are_old_ = false;  // of the last request, which has its line in the log already
 
+  std::chrono::microseconds accepted_at_;
   std::chrono::microseconds started_at_;  // the accept, or the beginning of the present request
   std::chrono::microseconds first_flight_time_{-1};
   std::chrono::microseconds connect_started_{0};

@@ -43,6 +43,7 @@ void Session::connect_next(ServerQueue::Place place_if_full) {
 
 void Session::connect_to_server() {
   --attempts_left_;
+  if (!tried_.empty()) ++worker_.metrics().counters.backends[metric_backend_].retries;
   const Server& server = snapshot_->servers().servers(backend_)[server_index_];
   if (server.leads_back_if_local && worker_.is_known_loop(server)) return connect_failed(Status::refused);
   loop().arm(timer_, snapshot_->config().backends[backend_].connect_timeout);

@@ -85,6 +85,7 @@ void Session::recognise(ByteView received) {
   const FirstFlight::Progress progress = first_flight_->read(received);
   protocol_ = first_flight_->protocol();
   tls_ = first_flight_->tls();
+  is_http1_ = protocol_ == Protocol::http && !first_flight_->is_http2();
   knows_protocol_ = protocol_ != Protocol::any || progress == FirstFlight::Progress::complete;
   switch (progress) {
     case FirstFlight::Progress::need_more:
@@ -100,6 +101,7 @@ void Session::recognise(ByteView received) {
       break;
   }
   first_flight_time_ = loop().now() - started_at_;
+  worker_.metrics().counters.first_flight.record(first_flight_time_);
   first_bytes_ = first_flight_->bytes();
   if (first_flight_->keeps_bytes()) release_first_buffer();
   route();
@@ -113,6 +115,7 @@ void Session::first_flight_timed_out() {
 }
 
 void Session::go_to_silent_backend() {
+  count_for_backend(snapshot_->metric_ids().backends[*listener().silent_backend]);
   prepare_announcement(*listener().silent_backend, {});
   connect_to(*listener().silent_backend);
 }
@@ -127,7 +130,7 @@ void Session::route() {
     exchange_ = worker_.exchanges().make(listener().first_flight_limit);
     exchange_->requests.take_head(first_flight_->http_head());
   }
-  if (snapshot_->logs_access()) remember_names(query);
+  remember_names(query);
   const auto backend = find_backend(query);
   if (backend && is_http2) begin_http2(*backend);
   if (backend) prepare_announcement(*backend, query);
@@ -142,7 +145,9 @@ std::optional<std::uint32_t> Session::find_backend(const RouteQuery& query) {
   }
   const Route* route = snapshot_->config().routes.find(listener_, query);
   if (route) route_line_ = route->line;
+  count_route(route);
   const auto backend = backend_of(route);
+  if (backend) count_for_backend(snapshot_->metric_ids().backends[*backend]);
   if (!backend) refuse(route ? Outcome::rejected : Outcome::no_route);
   return backend;
 }

@@ -80,12 +80,14 @@ void Session::exchange_done() {
   bytes_in_ -= carried_over;
   log();
   is_record_open_ = goes_on && carried_over > 0;
+  earlier_bytes_in_ += bytes_in_;
+  earlier_bytes_out_ += bytes_out_;
   bytes_in_ = carried_over;
+  counted_ahead_ = carried_over;
   bytes_out_ = 0;
   started_at_ = loop().now();
   first_flight_time_ = connect_time_ = microseconds{-1};
-  names_.clear();
-  name_length_ = 0;
+  names_are_old_ = true;
   route_line_ = AccessRecord::none;
   exchange_->last_backend = std::exchange(backend_, AccessRecord::none);
   exchange_->last_server = std::exchange(server_index_, AccessRecord::none);
@@ -130,6 +132,7 @@ void Session::next_request() {
   follow_reload();
   exchange_->head_is_partial = false;
   first_flight_time_ = loop().now() - started_at_;
+  worker_.metrics().counters.first_flight.record(first_flight_time_);
   const HttpHead& head = exchange_->requests.head();
   RouteQuery query;
   query.destination = destination_;
@@ -139,7 +142,7 @@ void Session::next_request() {
     query.name = head.host.view();
     query.name_source = NameSource::host;
   }
-  if (snapshot_->logs_access()) remember_names(query);
+  remember_names(query);
   const auto backend = find_backend(query);
   if (!backend) return;
   // What a server says before it is asked is no answer to this request. Often it is a 408 before a close.
@@ -162,6 +165,7 @@ void Session::switch_server() {
   const bool is_at_end = downstream_.source_has_ended() && server_receive_.succeeded();
   const CloseMode mode = is_at_end ? CloseMode::after_end : CloseMode::orderly;
   downstream_.reset(loop());
+  count_server_left();
   loop().close(server_receive_, std::exchange(server_, Socket::none), mode);
 }
 

@@ -57,15 +57,19 @@ bool Session::is_for_this_backend(const H2Request& request) {
   query.name = request.authority.view();
   query.name_source = NameSource::host;
   const Route* route = snapshot_->config().routes.find(listener_, query);
+  count_route(route);
+  worker_.metrics().names.count(query.name, loop().now());
   if (backend_of(route) == backend_) return true;
-  if (snapshot_->logs_access()) log_misdirected(request, route);
+  const bool has_no_route = !route && !listener().default_backend;
+  const Outcome outcome = has_no_route ? Outcome::no_route : Outcome::rejected;
+  ++worker_.metrics().counters.backends[MetricIds::no_backend].requests[std::to_underlying(outcome)];
+  if (snapshot_->logs_access()) log_misdirected(request, route, outcome);
   return false;
 }
 
-void Session::log_misdirected(const H2Request& request, const Route* route) {
+void Session::log_misdirected(const H2Request& request, const Route* route, Outcome outcome) {
   AccessRecord record = begin_record(microseconds{0});
-  const bool has_no_route = !route && !listener().default_backend;
-  record.outcome = has_no_route ? Outcome::no_route : Outcome::rejected;
+  record.outcome = outcome;
   if (route) record.route_line = route->line;
   worker_.log(record, request.authority.view(), logged_alpn());
 }

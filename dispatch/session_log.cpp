@@ -10,6 +10,9 @@ namespace portshare {
 using std::chrono::microseconds;
 
 void Session::remember_names(const RouteQuery& query) {
+  worker_.metrics().names.count(query.name, loop().now());
+  if (names_.capacity() < query.name.size() + query.alpn.size()) names_ = worker_.spare_text();
+  names_are_old_ = false;
   names_ = query.name;
   name_length_ = static_cast<std::uint32_t>(names_.size());
   for (Cursor list(query.alpn); const auto protocol = list.read_vector8();) {
@@ -19,6 +22,7 @@ void Session::remember_names(const RouteQuery& query) {
 }
 
 void Session::log() {
+  count_record();
   if (!snapshot_->logs_access()) return;
   AccessRecord record = begin_record(loop().now() - started_at_);
   record.outcome = outcome_;

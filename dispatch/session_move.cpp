@@ -66,7 +66,7 @@ MovedSession Session::state_to_move() const {
   moved.is_between_requests = exchange_ != nullptr;
   if (exchange_) moved.requests_to_server = exchange_->requests_to_server;
   moved.is_record_open = is_record_open_;
-  moved.names = names_;
+  moved.names = names_;  // those of the last request, if it is between two
   moved.name_length = name_length_;
   moved.protocol = protocol_;
   moved.knows_protocol = knows_protocol_;
@@ -85,6 +85,7 @@ MovedSession Session::state_to_move() const {
 void Session::moved(bool is_taken) {
   assert(state_ == State::moving);
   if (!is_taken) return stay();
+  count_departure();
   is_record_open_ = false;  // the line in the log is for whoever sees the end
   state_ = State::relaying;
   terminate(Outcome::ok, CloseMode::handed_over);
@@ -122,12 +123,13 @@ void Session::arrive(MovedSession moved) {
   is_record_open_ = moved.is_record_open;
   names_ = std::move(moved.names);
   name_length_ = moved.name_length;
+  names_are_old_ = moved.is_between_requests;
   source_ = moved.source;
   destination_ = moved.destination;
   route_line_ = moved.route_line;
   bytes_in_ = moved.bytes_in;
   bytes_out_ = moved.bytes_out;
-  started_at_ = loop().now() - moved.age;
+  started_at_ = accepted_at_ = loop().now() - moved.age;
   first_flight_time_ = moved.first_flight_time;
   connect_time_ = moved.connect_time;
   // Over a limit it counts for nothing, but it was let in before.
@@ -144,6 +146,8 @@ void Session::arrive(MovedSession moved) {
     backend_ = backend->backend;
     server_index_ = backend->server;
   }
+  is_http1_ = moved.is_between_requests;
+  count_arrival(backend ? backend->backend : AccessRecord::none);
   upstream_.open(client_, server_, exchange_ ? &exchange_->requests : nullptr);
   downstream_.open(server_, client_, exchange_ ? &exchange_->responses : nullptr);
   upstream_.restore(std::move(moved.upstream.bytes), moved.upstream.source_ended, moved.upstream.ended);

@@ -8,6 +8,7 @@
 #include "core/socket_address.h"
 #include "dispatch/admission.h"
 #include "dispatch/config.h"
+#include "dispatch/control/metric_ids.h"
 #include "dispatch/server_pool.h"
 #include "platform/op.h"
 
@@ -30,7 +31,9 @@ struct Snapshot {
   std::shared_ptr<const Config> config;
   std::shared_ptr<const ServerPool> servers;
   std::shared_ptr<const Admission> admission;  ///< null: no listener has a limit
-  std::vector<ListeningSocket> sockets;        ///< borrowed: the dispatcher closes them
+  std::shared_ptr<const MetricIds> metric_ids =
+      nullptr;                           ///< of `config`; null: it is the only one there will be
+  std::vector<ListeningSocket> sockets;  ///< borrowed: the dispatcher closes them
 };
 
 }  // namespace portshare

@@ -59,6 +59,8 @@ Supervisor::Supervisor(std::unique_ptr<Backend> engine, ServiceManager service_m
 
 Supervisor::~Supervisor() {
   signals_.reset();
+  close_control([] {});
+  while (control_) loop_.run_once();
   listener_watch_.reset();
   address_follower_.reset();
   dispatcher_.reset();
@@ -67,11 +69,18 @@ Supervisor::~Supervisor() {
 
 std::expected<void, std::string> Supervisor::start(
     Config config, std::function<std::expected<void, std::string>()> on_bound) {
-  auto started = Dispatcher::start(without_rules(std::move(config)), loop_,
-                                   {.passed_sockets = service_manager_.take_passed_sockets(),
-                                    .on_bound = std::move(on_bound),
-                                    .watchdog_timeout = service_manager_.watchdog_timeout(),
-                                    .all_well = [this] { service_manager_.keep_alive(); }});
+  const auto shared = without_rules(std::move(config));
+  control_ = std::make_unique<Control>(loop_, program_);
+  DispatcherOptions options;
+  options.passed_sockets = service_manager_.take_passed_sockets();
+  options.on_bound = [&]() -> std::expected<void, std::string> {
+    // Its addresses are bound with the others, by whom all are bound.
+    if (auto opened = control_->adopt(shared->server); !opened) return opened;
+    return on_bound ? on_bound() : std::expected<void, std::string>();
+  };
+  options.watchdog_timeout = service_manager_.watchdog_timeout();
+  options.all_well = [this] { service_manager_.keep_alive(); };
+  auto started = Dispatcher::start(shared, loop_, options);
   if (!started) return std::unexpected(std::move(started.error()));
   dispatcher_ = std::move(*started);
   address_follower_.emplace(*dispatcher_);
@@ -93,7 +102,7 @@ void Supervisor::run() {
 void Supervisor::signalled(Signal signal) {
   switch (signal) {
     case Signal::terminate:
-      if (!dispatcher_->is_draining()) return drain();
+      if (!has_deadline_) return shut_down();
       if (terminated_) return;
       spdlog::warn("shutting down: told again; ending all connections now");
       return end_all();
@@ -107,12 +116,33 @@ void Supervisor::signalled(Signal signal) {
 
 void Supervisor::drain() {
   if (dispatcher_->is_draining()) return;
+  spdlog::info("draining: no new connections; the program ends after the last one");
+  begin_draining();
+}
+
+void Supervisor::shut_down() {
   const std::chrono::milliseconds patience = dispatcher_->snapshot()->config->server.shutdown_timeout;
   spdlog::info("shutting down: no new connections; those that run have {} ms", patience.count());
+  has_deadline_ = true;
+  if (!dispatcher_->is_draining()) begin_draining();
+  loop_.arm(drain_timer_, patience);
+}
+
+void Supervisor::begin_draining() {
   service_manager_.stopping();
   service_manager_.status("shutting down: waiting for the last connections");
-  dispatcher_->drain([this] { loop_.stop(); });
-  loop_.arm(drain_timer_, patience);
+  dispatcher_->drain([this] { close_control([this] { loop_.stop(); }); });
+}
+
+void Supervisor::close_control(std::function<void()> closed) {
+  if (!control_) return closed();
+  control_->stop([this, closed = std::move(closed)] {
+    // In a turn of its own: it is the one that calls.
+    loop_.post([this, closed] {
+      control_.reset();
+      closed();
+    });
+  });
 }
 
 void Supervisor::time_is_over() {
@@ -140,6 +170,7 @@ void Supervisor::reload(std::function<void(const ReloadReport&)> done) {
   // that.
   if (dispatcher_->watch().stuck_count() == 0) service_manager_.keep_alive();
   reload_file([this, done = std::move(done)](const ReloadReport& report) {
+    program_.note(report);
     service_manager_.status(report.succeeded ? "serving the reloaded configuration"
                                              : "the last reload failed; serving the configuration before it");
     service_manager_.ready();
@@ -161,17 +192,24 @@ void Supervisor::reload_file(std::function<void(const ReloadReport&)> done) {
   if (!result.config) return done(failed_reload(std::move(faults)));
 
   const auto after = without_rules(std::move(*result.config));
-  dispatcher_->reload(
-      after, [this, before, after, done = std::move(done)](const Dispatcher::Outcome& outcome) {
-        if (!outcome) return done(failed_reload(lines_of(outcome.error())));
-        set_log_level(after->server.log.level);
-        address_follower_->look();
-        const ReloadReport report{.succeeded = true, .changes = differences(*before, *after), .faults = {}};
-        spdlog::info("reload: {} is in force{}", after->file,
-                     report.changes.empty() ? ", and nothing is different" : "");
-        for (const std::string& change : report.changes) spdlog::info("reload: {}", change);
-        done(report);
-      });
+  if (dispatcher_->is_draining()) return done(failed_reload({"the program is shutting down"}));
+  if (const auto opened = control_->adopt(after->server); !opened) {
+    return done(failed_reload({opened.error()}));
+  }
+  dispatcher_->reload(after, [this, before, after, done](const Dispatcher::Outcome& outcome) {
+    if (!outcome) {
+      // What it had before was its own a moment ago.
+      if (const auto back = control_->adopt(before->server); !back) spdlog::error("reload: {}", back.error());
+      return done(failed_reload(lines_of(outcome.error())));
+    }
+    set_log_level(after->server.log.level);
+    address_follower_->look();
+    const ReloadReport report{.succeeded = true, .changes = differences(*before, *after), .faults = {}};
+    spdlog::info("reload: {} is in force{}", after->file,
+                 report.changes.empty() ? ", and nothing is different" : "");
+    for (const std::string& change : report.changes) spdlog::info("reload: {}", change);
+    done(report);
+  });
 }
 
 }  // namespace portshare

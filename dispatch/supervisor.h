@@ -11,20 +11,16 @@
 #include "core/timer_wheel.h"
 #include "dispatch/address_follower.h"
 #include "dispatch/config.h"
+#include "dispatch/control/control.h"
+#include "dispatch/control/running_program.h"
 #include "dispatch/dispatcher.h"
 #include "dispatch/listener_watch.h"
+#include "dispatch/reload_report.h"
 #include "platform/loop.h"
 #include "platform/service_manager.h"
 #include "platform/signals.h"
 
 namespace portshare {
-
-/// What came of a reload.
-struct ReloadReport {
-  bool succeeded = false;
-  std::vector<std::string> changes;  ///< what is different now, a sentence each
-  std::vector<std::string> faults;   ///< why nothing is, each with its place in the file where it has one
-};
 
 /// Starts the dispatcher, and does what the operator asks for by signals: SIGTERM drains, a second one ends
 /// all at once, SIGHUP reloads. Everything here belongs to the thread that calls run(), whose loop is also
@@ -47,10 +43,13 @@ class Supervisor {
 
   /// Reads the file of the present configuration again. `done` is called with what came of it.
   void reload(std::function<void(const ReloadReport&)> done);
-  /// Stops accepting; ends after the last connection, or when the configuration's time is over.
+  /// Stops accepting; ends after the last connection.
   void drain();
+  /// The same, and ends in any case when the configuration's time is over.
+  void shut_down();
 
   [[nodiscard]] Dispatcher& dispatcher() { return *dispatcher_; }
+  [[nodiscard]] const Dispatcher& dispatcher() const { return *dispatcher_; }
   /// Others on our ports. After start().
   [[nodiscard]] const std::vector<SecondListener>& second_listeners() const {
     return listener_watch_->present();
@@ -63,14 +62,19 @@ class Supervisor {
   void time_is_over();
   void end_all();
   void end_without_the_stuck();
+  void begin_draining();
+  void close_control(std::function<void()> closed);
 
   Loop loop_;
   ServiceManager service_manager_;
   std::unique_ptr<Dispatcher> dispatcher_;
   std::optional<AddressFollower> address_follower_;
   std::optional<ListenerWatch> listener_watch_;
+  RunningProgram program_{*this};
+  std::unique_ptr<Control> control_;  // null: it is closed
   std::optional<SignalThread> signals_;
   Timer drain_timer_;
+  bool has_deadline_ = false;
   bool terminated_ = false;
 };
 

@@ -60,6 +60,7 @@ void Worker::adopt(std::shared_ptr<const Snapshot> snapshot, std::function<void(
   snapshots_.push_back(
       std::make_unique<WorkerSnapshot>(std::move(snapshot), options_.index, options_.access_log != nullptr));
   WorkerSnapshot& newest = *snapshots_.back();
+  metrics_.counters.make_room(newest.metric_ids());
   const std::size_t accepts = accepts_per_socket(options_.max_sessions, newest.sockets().size());
   std::vector<std::unique_ptr<Acceptor>> before = std::exchange(acceptors_, {});
   for (const ListeningSocket& socket : newest.sockets()) {
@@ -142,7 +143,9 @@ void Worker::accepted(WorkerSnapshot& snapshot, std::uint32_t listener, Socket c
 }
 
 Session& Worker::add_session(WorkerSnapshot& snapshot, std::uint32_t listener, Socket client) {
+  ++metrics_.counters.accepted[snapshot.metric_ids().listeners[listener]];
   Session* session = sessions_.make(*this, snapshot, listener, client);
+  session->number = ++last_number_;
   session->next = first_session_;
   if (first_session_) first_session_->previous = session;
   first_session_ = session;
@@ -160,6 +163,7 @@ void Worker::finished(Session& session) {
   if (session.next) session.next->previous = session.previous;
   (session.previous ? session.previous->next : first_session_) = session.next;
   WorkerSnapshot& snapshot = session.snapshot();
+  keep_text(session.take_text());
   sessions_.release(&session);
   unpin(snapshot);
   // A little room first, so that a full house does not pause and resume with every connection that ends.
@@ -188,6 +192,7 @@ void Worker::accept_failed(const ListenerConfig& listener, Status status, std::i
 
 void Worker::pause_accepting() {
   paused_ = true;
+  ++metrics_.counters.accept_pauses;
   for (const auto* some : {&acceptors_, &leaving_acceptors_}) {
     for (const auto& acceptor : *some) acceptor->stop();
   }

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -14,6 +15,8 @@
 #include "dispatch/access_log.h"
 #include "dispatch/announcement.h"
 #include "dispatch/config.h"
+#include "dispatch/control/connection_list.h"
+#include "dispatch/control/worker_metrics.h"
 #include "dispatch/first_flight.h"
 #include "dispatch/h2_exchange.h"
 #include "dispatch/http_exchange.h"
@@ -62,6 +65,14 @@ class Worker {
   /// Ends all sessions now; after drain() also those that an accept in flight still brings.
   void terminate_all();
 
+  // For whoever looks at a running program: worker_report.cpp.
+  [[nodiscard]] std::uint32_t index() const { return options_.index; }
+  [[nodiscard]] WorkerReport report();
+  /// Adds the connections that match, up to the limit, and counts the others that do.
+  void list_connections(const ConnectionFilter& filter, ConnectionList& list) const;
+  /// Resets those that match; how many they are.
+  std::size_t end_connections(const ConnectionFilter& filter);
+
   [[nodiscard]] std::size_t session_count() const { return sessions_.in_use(); }
 
   // For acceptors.
@@ -83,6 +94,10 @@ class Worker {
   [[nodiscard]] Pool<HttpExchange>& exchanges() { return exchanges_; }
   [[nodiscard]] Pool<Announcement>& announcements() { return announcements_; }
   [[nodiscard]] Pool<H2Exchange>& http2_exchanges() { return http2_exchanges_; }
+  [[nodiscard]] WorkerMetrics& metrics() { return metrics_; }
+  /// Memory for a text of some length, if there is some that another session has given back.
+  [[nodiscard]] std::string spare_text();
+  void keep_text(std::string text);
   [[nodiscard]] Pool<ServerQueue::Waiter>& waiters() { return waiters_; }
   /// A connection that waits for a further request is to end instead.
   [[nodiscard]] bool is_draining() const { return draining_ && !mover_; }
@@ -110,6 +125,7 @@ class Worker {
   void stop_leaving();
   Session& add_session(WorkerSnapshot& snapshot, std::uint32_t listener, Socket client);
   void set_pause();
+  [[nodiscard]] ConnectionView view_of(const Session& session) const;
 
   Loop& loop_;
   WorkerOptions options_;
@@ -124,6 +140,9 @@ class Worker {
   Pool<H2Exchange> http2_exchanges_;
   Pool<ServerQueue::Waiter> waiters_;
   Session* first_session_ = nullptr;
+  WorkerMetrics metrics_;
+  std::uint64_t last_number_ = 0;
+  std::vector<std::string> spare_texts_;
   AcceptBalance balance_;
   Timer rest_timer_;
   Timer resume_timer_;

@@ -19,6 +19,7 @@ WorkerSnapshot::WorkerSnapshot(std::shared_ptr<const Snapshot> snapshot, std::ui
     : snapshot_(std::move(snapshot)),
       config_(*snapshot_->config),
       servers_(*snapshot_->servers),
+      metric_ids_(snapshot_->metric_ids ? snapshot_->metric_ids : MetricRegistry().ids_for(config_)),
       choice_(servers_, worker),
       logs_access_(logs_access && config_.server.log.access != LogConfig::AccessTarget::off) {
   assert(snapshot_->admission || std::ranges::none_of(config_.listeners, &ListenerConfig::has_limits));

@@ -25,6 +25,8 @@ class WorkerSnapshot {
   [[nodiscard]] std::uint32_t number() const { return snapshot_->number; }
   [[nodiscard]] const Config& config() const { return config_; }
   [[nodiscard]] const ServerPool& servers() const { return servers_; }
+  /// Under which numbers things are counted.
+  [[nodiscard]] const MetricIds& metric_ids() const { return *metric_ids_; }
   [[nodiscard]] const std::vector<ListeningSocket>& sockets() const { return snapshot_->sockets; }
   [[nodiscard]] ServerChoice& choice() { return choice_; }
   [[nodiscard]] bool logs_access() const { return logs_access_; }
@@ -63,6 +65,7 @@ class WorkerSnapshot {
   std::shared_ptr<const Snapshot> snapshot_;
   const Config& config_;
   const ServerPool& servers_;
+  std::shared_ptr<const MetricIds> metric_ids_;
   ServerChoice choice_;
   bool logs_access_;
   std::vector<AddressNeeds> needs_;  // by listener

@@ -69,6 +69,9 @@ class Backend {
   /// Takes back a pipe that a receive has brought. `is_empty`: else what is in it is thrown away.
   virtual void release_pipe(Pipe pipe, bool is_empty) = 0;
 
+  /// Pipes brought and not taken back.
+  [[nodiscard]] virtual std::size_t pipes_in_use() const = 0;
+
   /// A clock that never goes back; its zero means nothing.
   [[nodiscard]] virtual std::chrono::microseconds now() = 0;
 

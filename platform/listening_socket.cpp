@@ -90,7 +90,8 @@ int remove_stale_socket_file(const std::string& path, const sockaddr* address, s
 enum class Sharing : bool { off, on };
 
 std::expected<Socket, ListenError> open_socket(const SocketAddress& address,
-                                               std::chrono::seconds defer_accept, Sharing sharing) {
+                                               std::chrono::seconds defer_accept, Sharing sharing,
+                                               SocketAccess access = SocketAccess::by_umask) {
   sockaddr_storage storage{};
   const socklen_t length = to_system_address(address, storage);
   if (length == 0) return failure(address, ENAMETOOLONG);
@@ -108,6 +109,11 @@ std::expected<Socket, ListenError> open_socket(const SocketAddress& address,
     if (sharing == Sharing::on) set_option(descriptor.get(), SOL_SOCKET, SO_REUSEPORT);
   }
 
+  if (!address.ip && access == SocketAccess::owner_only) {
+    // The file of the socket gets the mode that the descriptor has when it is bound (Linux, net/unix), so
+    // that there is no moment in which others could connect.
+    if (::fchmod(descriptor.get(), S_IRUSR | S_IWUSR) != 0) return failure(address, errno);
+  }
   int result = ::bind(descriptor.get(), system_address, length);
   if (result != 0 && errno == EADDRINUSE && !address.ip) {
     if (const int error = remove_stale_socket_file(address.unix_path, system_address, length))
@@ -129,6 +135,10 @@ void set_sharing(Socket socket, Sharing sharing) {
 std::expected<Socket, ListenError> open_listening_socket(const SocketAddress& address,
                                                          std::chrono::seconds defer_accept) {
   return open_socket(address, defer_accept, Sharing::off);
+}
+
+std::expected<Socket, ListenError> open_control_socket(const SocketAddress& address, SocketAccess access) {
+  return open_socket(address, std::chrono::seconds{0}, Sharing::off, access);
 }
 
 std::expected<Socket, ListenError> open_beside_own_sockets(const SocketAddress& address,

@@ -20,6 +20,12 @@ struct ListenError {
       message;  ///< a sentence without a full stop, e.g. "cannot listen on 0.0.0.0:80: permission denied: …"
 };
 
+/// Who may connect to a unix socket.
+enum class SocketAccess : std::uint8_t {
+  by_umask,
+  owner_only,  ///< mode 0600, from its first moment on
+};
+
 /// Binds and listens; the result is non-blocking and close-on-exec.
 ///
 /// TCP: nobody else can join the port while this socket listens (no SO_REUSEPORT), and connections of an
@@ -35,6 +41,10 @@ struct ListenError {
 /// retransmissions: the first is after a second.
 [[nodiscard]] std::expected<Socket, ListenError> open_listening_socket(
     const SocketAddress& address, std::chrono::seconds defer_accept = std::chrono::seconds{0});
+
+/// The same for the admin socket and the monitor.
+[[nodiscard]] std::expected<Socket, ListenError> open_control_socket(const SocketAddress& address,
+                                                                     SocketAccess access);
 
 /// The same for an address that overlaps with some of ours, which listen and are to be closed soon: a
 /// wildcard in place of an address of its port, or the other way round. For the length of the call strangers

@@ -73,6 +73,7 @@ std::optional<milliseconds> Loop::time_to_wait(std::optional<milliseconds> longe
 }
 
 void Loop::run_once(std::optional<milliseconds> longest) {
+  ++turns_;
   backend_->submit_and_wait(queued_, done_, time_to_wait(longest));
   now_ = backend_->now();
   run_callbacks();

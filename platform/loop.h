@@ -101,6 +101,8 @@ class Loop {
   [[nodiscard]] Backend& backend() { return *backend_; }
   /// Operations started whose callback has not run yet.
   [[nodiscard]] std::size_t pending() const { return pending_; }
+  /// Since the beginning.
+  [[nodiscard]] std::uint64_t turns() const { return turns_; }
 
  private:
   void start_send(Op& op, Socket socket, ByteView bytes, bool ends_stream) {
@@ -137,6 +139,7 @@ class Loop {
   TimerWheel timers_;
   std::chrono::microseconds now_{};
   std::size_t pending_ = 0;
+  std::uint64_t turns_ = 0;
   bool stopping_ = false;
 
   std::mutex posted_mutex_;

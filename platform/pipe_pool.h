@@ -29,6 +29,9 @@ class PipePool {
   /// Takes one back. `is_empty`: what is left in it, if not, is thrown away.
   void release(Pipe pipe, bool is_empty);
 
+  /// Those that were acquired and not released.
+  [[nodiscard]] std::size_t in_use() const { return pipes_.size() - free_.size(); }
+
   [[nodiscard]] int read_end(Pipe pipe) const { return at(pipe).read_end; }
   [[nodiscard]] int write_end(Pipe pipe) const { return at(pipe).write_end; }
 

@@ -17,6 +17,7 @@ class PosixBackend : public Backend {
   [[nodiscard]] std::chrono::microseconds now() final;
   [[nodiscard]] std::vector<std::uint8_t> empty_pipe(Pipe pipe) final;
   void release_pipe(Pipe pipe, bool is_empty) final { pipes_.release(pipe, is_empty); }
+  [[nodiscard]] std::size_t pipes_in_use() const final { return pipes_.in_use(); }
 
  protected:
   /// Opens the descriptor behind wake(); an errno, 0 if that worked.

@@ -39,6 +39,7 @@ class SimulatedBackend final : public Backend {
   [[nodiscard]] std::string_view name() const override { return "simulated"; }
   [[nodiscard]] std::vector<std::uint8_t> empty_pipe(Pipe pipe) override;
   void release_pipe(Pipe pipe, bool is_empty) override;
+  [[nodiscard]] std::size_t pipes_in_use() const override { return pipes_.size(); }
   /// Whether any op of it is in flight, or has been.
   [[nodiscard]] bool knows(Socket socket) const { return slots_.contains(socket); }
   /// How many receives have brought a pipe.

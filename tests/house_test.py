@@ -47,6 +47,7 @@ FOLDERS = {
     "tests/core": (("core", "tests"), TEST_LIBRARIES),
     "tests/platform": (("core", "platform", "tests"), None),
     "tests/bench": (("core", "platform", "command_line", "bench", "tests"), TEST_LIBRARIES),
+    "tests/dispatch/control": (("core", "platform", "dispatch", "tests"), TEST_LIBRARIES),
     "tests/dispatch/demo": (("core", "platform", "dispatch", "tests"), TEST_LIBRARIES + ("openssl/",)),
     "tests/backend_conformance": (("core", "platform", "tests"), None),
     "tests/guard_pages": (("core", "tests"), None),  # pages that nobody may read

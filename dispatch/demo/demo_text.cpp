@@ -12,6 +12,7 @@ namespace {
 using fmt::arg;
 
 constexpr std::string_view config_template = R"([server]
+admin = "off"
 log = {{ level = "warning", access = "stderr", format = "text" }}
 shutdown_timeout = "1s"
 

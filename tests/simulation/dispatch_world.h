@@ -148,6 +148,7 @@ class DispatchWorld {
           std::chrono::minutes{1}));
       ASSERT_TRUE(successor->take_over(state));
     }
+    earlier_counters_.add(before.metrics().counters);
     worker_ = std::move(successor);
   }
   void hand_over_at_some_time() {
@@ -189,6 +190,12 @@ class DispatchWorld {
 
   SimulatedWorld& world() { return world_; }
   Worker& worker() { return *worker_; }
+  /// Of all workers that there have been.
+  [[nodiscard]] Counters counters() {
+    Counters sum = earlier_counters_;
+    sum.add(worker_->metrics().counters);
+    return sum;
+  }
   /// Of the one listener; null if it has no limit.
   ListenerAdmission* admission() { return admission_->of(0); }
   const Config& config() const { return *config_; }
@@ -226,6 +233,7 @@ class DispatchWorld {
   std::shared_ptr<const ServerPool> pool_;
   std::shared_ptr<const Admission> admission_;
   std::uint32_t reloads_ = 0;
+  Counters earlier_counters_;
   std::size_t max_sessions_ = SIZE_MAX;
   std::size_t moves_ = 0;
   SimulatedWorld world_;
@@ -276,6 +284,28 @@ inline Config dispatch_config(std::size_t backend_count, std::size_t servers_per
   return config;
 }
 
+/// What was counted, when all connections have ended, is what the access log says.
+inline void expect_counts_add_up(DispatchWorld& dispatch) {
+  const Counters counters = dispatch.counters();
+  std::uint64_t closed = 0;
+  for (const std::uint64_t count : counters.closed_in_total()) closed += count;
+  EXPECT_EQ(counters.accepted_in_total(), closed);
+  EXPECT_EQ(counters.connection.count(), closed);
+  std::uint64_t bytes_in = 0;
+  std::uint64_t bytes_out = 0;
+  for (const BackendCounters& backend : counters.backends) {
+    EXPECT_EQ(backend.connected, 0) << "a connection to a server was not counted out";
+    bytes_in += backend.bytes_in;
+    bytes_out += backend.bytes_out;
+  }
+  for (const LoggedConnection& line : dispatch.logged()) {
+    bytes_in -= line.record.bytes_in;
+    bytes_out -= line.record.bytes_out;
+  }
+  EXPECT_EQ(bytes_in, 0U) << "bytes received, less those in the access log";
+  EXPECT_EQ(bytes_out, 0U) << "bytes sent, less those in the access log";
+}
+
 /// Lets every client come to its end, then stops the program. Nobody is left hanging, and nothing is left.
 inline void run_to_the_end(DispatchWorld& dispatch) {
   constexpr std::chrono::hours longest_run{48};  // of the simulated clock
@@ -286,6 +316,7 @@ inline void run_to_the_end(DispatchWorld& dispatch) {
   EXPECT_TRUE(dispatch.world().is_clean())
       << dispatch.world().network.open_sockets() << " sockets, " << dispatch.world().loop.pending()
       << " ops, " << dispatch.world().loop.buffers().outstanding() << " buffers";
+  expect_counts_add_up(dispatch);
 }
 
 }  // namespace portshare

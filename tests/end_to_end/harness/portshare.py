@@ -5,8 +5,10 @@ import os
 import pathlib
 import re
 import signal
+import tempfile
 
 from harness.process import Process, run
+from harness.sockets import free_port
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 BINARY = os.environ.get("PORTSHARE_BIN") or ROOT / "build/release/portshare"
@@ -23,10 +25,14 @@ class Portshare(Process):
     """`portshare run` with a configuration, up to its `ready`."""
 
     def __init__(self, directory, config, *, engine=ENGINE, workers=2, shutdown_timeout="5s", access_format="json",
-                 prefix=(), **options):
-        """`prefix`: words in front of the command, for a wrapper such as prlimit that ends in exec. `options`: as for
-        Process."""
+                 admin=False, monitor=False, prefix=(), **options):
+        """`admin`, `monitor`: with those. `prefix`: words in front of the command, for a wrapper such as prlimit that
+        ends in exec. `options`: as for Process."""
         directory.mkdir(parents=True, exist_ok=True)
+        # A path of a socket must be short, which those of pytest's folders are not.
+        self._sockets = tempfile.TemporaryDirectory(prefix="portshare-") if admin else None
+        self.admin = f"{self._sockets.name}/admin.sock" if admin else None
+        self.monitor = f"127.0.0.1:{free_port()}" if monitor else None
         self.config_file = directory / "portshare.toml"
         self.access_file = directory / "access.log"
         self._head = f"""\
@@ -35,7 +41,10 @@ engine = "{engine}"
 workers = {workers}
 shutdown_timeout = "{shutdown_timeout}"
 log = {{ level = "debug", access = "{self.access_file}", format = "{access_format}" }}
+admin = "{f"unix:{self.admin}" if admin else "off"}"
 """
+        if monitor:
+            self._head += f'monitor = "{self.monitor}"\n'
         self._reloads = 0
         self.config_file.write_text(self._head + config)
         super().__init__("portshare", [*prefix, BINARY, "run", "-c", self.config_file], directory, **options)
@@ -83,6 +92,19 @@ log = {{ level = "debug", access = "{self.access_file}", format = "{access_forma
             lambda: [record for record in self.access() if fields.items() <= record.items()],
             f"an access log line with {fields}")
         return records[0]
+
+    def command(self, name, *arguments):
+        """Runs a command of portshare that talks to this one."""
+        return portshare(name, "--admin", f"unix:{self.admin}", *arguments)
+
+    def ask(self, target, method="GET", body=None):
+        """Asks the admin socket with curl; the status and the JSON of the answer."""
+        more = ["-X", method] + ([] if body is None else ["-d", json.dumps(body)])
+        answer = run(["curl", "-s", "--unix-socket", self.admin, "-w", "\n%{http_code}", *more,
+                      f"http://localhost{target}"])
+        assert answer.returncode == 0, answer
+        text, _, status = answer.stdout.rpartition("\n")
+        return int(status), json.loads(text)
 
     def says(self, pattern):
         """Waits for something on stderr."""

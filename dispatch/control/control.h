@@ -1,0 +1,81 @@
+// The admin socket and the monitor of a running program.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <expected>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/socket_address.h"
+#include "core/timer_wheel.h"
+#include "dispatch/config.h"
+#include "dispatch/control/controlled_program.h"
+#include "dispatch/control/http_server.h"
+#include "dispatch/control/rates.h"
+#include "platform/loop.h"
+
+namespace portshare {
+
+/// Owns both servers, and the clock that makes the points of the plots. On the control thread, whose loop and
+/// program must outlive it.
+class Control {
+ public:
+  static constexpr std::chrono::seconds sample_interval{1};
+  static constexpr std::size_t longest_history = 300;  ///< samples
+
+  Control(Loop& loop, ControlledProgram& program);
+  Control(const Control&) = delete;
+  Control& operator=(const Control&) = delete;
+  /// Stopped, or never started.
+  ~Control();
+
+  /// Opens what the configuration asks for. An address that cannot be had is an error, a sentence, unless it
+  /// is the admin socket's default: then the log says so and the program goes on without. Called again after
+  /// a reload, it closes, opens and leaves open what the change asks for; an error leaves all as it was.
+  std::expected<void, std::string> adopt(const ServerConfig& config);
+  /// Closes everything; answers that are under way go out. `stopped` may be called before this returns.
+  void stop(std::function<void()> stopped);
+
+  /// Where the monitor listens, with the port that the system chose; none: there is none.
+  [[nodiscard]] std::optional<SocketAddress> monitor_address() const;
+
+ private:
+  /// A listening socket with its server.
+  struct Door {
+    SocketAddress configured;
+    Socket listener = Socket::none;
+    std::unique_ptr<HttpServer> server;
+  };
+  using DoorResult = std::expected<std::unique_ptr<Door>, std::string>;
+
+  DoorResult open_admin(const AdminConfig& config);
+  DoorResult open_monitor(const std::optional<SocketAddress>& address);
+  std::unique_ptr<Door> make_door(const SocketAddress& configured, Socket listener, HostPolicy hosts,
+                                  bool is_admin);
+  /// Stops a door that is no longer wanted; it is destroyed when its last client has gone.
+  void retire(std::unique_ptr<Door> door);
+  void door_closed(const Door* door);
+  void check_stopped();
+  [[nodiscard]] std::string first_events();
+  [[nodiscard]] bool has_watchers() const;
+  void begin_sampling();
+  void tick();
+  void sample(const ProgramReport& report);
+
+  Loop& loop_;
+  ControlledProgram& program_;
+  std::unique_ptr<Door> admin_;
+  std::unique_ptr<Door> monitor_;
+  std::vector<std::unique_ptr<Door>> retired_;
+  Timer tick_timer_;
+  RateMeter meter_;
+  std::vector<Sample> history_;
+  bool report_pending_ = false;
+  bool stopping_ = false;
+  std::function<void()> stopped_;
+};
+
+}  // namespace portshare

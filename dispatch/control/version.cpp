@@ -1,0 +1,9 @@
+#include "dispatch/control/version.h"
+
+namespace portshare {
+
+std::string_view version() {
+  return PORTSHARE_VERSION;
+}
+
+}  // namespace portshare
