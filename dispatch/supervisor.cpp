@@ -70,9 +70,15 @@ Supervisor::~Supervisor() {
 
 std::expected<void, std::string> Supervisor::start(
     Config config, std::function<std::expected<void, std::string>()> on_bound) {
+  const auto present = without_rules(std::move(config));
+  control_ = std::make_unique<Control>(loop_, program_);
+  // With the rights with which the listeners are bound, and no answer before the loop runs.
+  const auto open_control = [this, present, on_bound = std::move(on_bound)]() -> Dispatcher::Outcome {
+    if (auto opened = control_->adopt(present->server); !opened) return opened;
+    return on_bound ? on_bound() : Dispatcher::Outcome();
+  };
   auto started = Dispatcher::start(
-      without_rules(std::move(config)), loop_,
-      {.passed_sockets = service_manager_.take_passed_sockets(), .on_bound = std::move(on_bound)});
+      present, loop_, {.passed_sockets = service_manager_.take_passed_sockets(), .on_bound = open_control});
   if (!started) return std::unexpected(std::move(started.error()));
   dispatcher_ = std::move(*started);
   watch_workers();
@@ -82,8 +88,6 @@ std::expected<void, std::string> Supervisor::start(
     return dispatcher_->is_draining() ? std::vector<ListenerWatch::Own>{}
                                       : listening_sockets(*dispatcher_->snapshot());
   });
-  control_ = std::make_unique<Control>(loop_, program_);
-  if (auto opened = control_->adopt(dispatcher_->snapshot()->config->server); !opened) return opened;
   signals_.emplace([this](Signal signal) { loop_.post([this, signal] { signalled(signal); }); });
   return {};
 }
@@ -141,6 +145,8 @@ void Supervisor::shut_down() {
 }
 
 void Supervisor::begin_draining() {
+  service_manager_.stopping();
+  service_manager_.status("shutting down: waiting for the last connections");
   dispatcher_->drain([this] { close_control([this] { loop_.stop(); }); });
 }
 
