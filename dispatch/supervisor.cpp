@@ -69,9 +69,9 @@ Supervisor::~Supervisor() {
   loop_.cancel(drain_timer_);
 }
 
-std::expected<void, std::string> Supervisor::start(
-    Config config, std::function<std::expected<void, std::string>()> on_bound,
-    std::unique_ptr<Takeover> takeover) {
+std::expected<void, std::string> Supervisor::start(Config config,
+                                                   std::function<std::expected<void, std::string>()> on_bound,
+                                                   std::unique_ptr<Takeover> takeover) {
   takeover_ = std::move(takeover);
   const auto shared = without_rules(std::move(config));
   control_ = std::make_unique<Control>(loop_, program_);
@@ -81,7 +81,8 @@ std::expected<void, std::string> Supervisor::start(
   options.on_bound = [&]() -> std::expected<void, std::string> {
     // Its addresses are bound with the others, by whom all are bound; but while the program before has them,
     // later.
-    if (auto opened = takeover_ ? std::expected<void, std::string>() : control_->adopt(shared->server); !opened)
+    if (auto opened = takeover_ ? std::expected<void, std::string>() : control_->adopt(shared->server);
+        !opened)
       return opened;
     return on_bound ? on_bound() : std::expected<void, std::string>();
   };
@@ -155,15 +156,15 @@ void Supervisor::upgrade(std::string program, std::function<void(std::expected<i
   }
   if (program.empty()) program = path_of_this_program();
   spdlog::info("upgrade: starting '{}'", program);
-  upgrade_ = std::make_unique<Upgrade>(
-      loop_,
-      Upgrade::Options{.program = std::move(program),
-                       .variables = service_manager_.variables_for_successor(),
-                       .sockets = dispatcher_->listening_sockets()},
-      [this, done = std::move(done)](const Upgrade::Started& started) {
-        done(started);
-        upgraded(started);
-      });
+  upgrade_ =
+      std::make_unique<Upgrade>(loop_,
+                                Upgrade::Options{.program = std::move(program),
+                                                 .variables = service_manager_.variables_for_successor(),
+                                                 .sockets = dispatcher_->listening_sockets()},
+                                [this, done = std::move(done)](const Upgrade::Started& started) {
+                                  done(started);
+                                  upgraded(started);
+                                });
 }
 
 void Supervisor::upgraded(const Upgrade::Started& started) {

@@ -80,10 +80,10 @@ class Supervisor {
   std::optional<AddressFollower> address_follower_;
   std::optional<ListenerWatch> listener_watch_;
   RunningProgram program_{*this};
-  std::unique_ptr<Control> control_;  // null: it is closed
+  std::unique_ptr<Control> control_;                   // null: it is closed
   std::vector<std::function<void()>> control_closed_;  // to be called when it is
-  std::unique_ptr<Takeover> takeover_;  // null: nobody was there before
-  std::unique_ptr<Upgrade> upgrade_;    // null: none is under way
+  std::unique_ptr<Takeover> takeover_;                 // null: nobody was there before
+  std::unique_ptr<Upgrade> upgrade_;                   // null: none is under way
   std::optional<SignalThread> signals_;
   Timer drain_timer_;
   bool has_deadline_ = false;

@@ -33,7 +33,8 @@ class Takeover {
   void failed(std::string_view why);
   /// Connections are being accepted here. From now on sessions come, on a thread of its own, until the other
   /// program has no more. `addresses_are_free` is called there, once, when the other program accepts
-  /// nothing any more and has given up the admin socket and the monitor address, or is gone. The dispatcher must outlive this object.
+  /// nothing any more and has given up the admin socket and the monitor address, or is gone. The dispatcher
+  /// must outlive this object.
   void ready(Dispatcher& dispatcher, std::function<void()> addresses_are_free);
 
  private:

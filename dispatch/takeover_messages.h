@@ -21,13 +21,13 @@ enum class TakeoverMessage : std::uint8_t {
   hello = 'H',      ///< old: its protocol and version
   listeners = 'L',  ///< old: some listening sockets
   all_listeners = 'A',
-  ready = 'R',       ///< new: connections are being accepted
-  failed = 'F',      ///< new: it cannot start; the rest says why
+  ready = 'R',               ///< new: connections are being accepted
+  failed = 'F',              ///< new: it cannot start; the rest says why
   addresses_are_free = 'C',  ///< old: accepts no more; the admin socket and the monitor address can be bound
-  session = 'S',     ///< old: one, with its two sockets
-  bytes = 'B',       ///< old: some of the session's bytes, first those to the server
-  taken = 'Y',       ///< new: the session goes on there
-  refused = 'N',     ///< new: it stays where it is
+  session = 'S',             ///< old: one, with its two sockets
+  bytes = 'B',               ///< old: some of the session's bytes, first those to the server
+  taken = 'Y',               ///< new: the session goes on there
+  refused = 'N',             ///< new: it stays where it is
 };
 
 struct TakeoverHello {

@@ -43,8 +43,8 @@ class Upgrade {
   ~Upgrade();
 
   // After a start.
-  /// Nothing is accepted here any more, and the admin socket and the monitor address can be bound by the other
-  /// program.
+  /// Nothing is accepted here any more, and the admin socket and the monitor address can be bound by the
+  /// other program.
   void free_addresses();
   /// `answer` is called on some other thread: whether the other program has taken the session. Thread-safe.
   void move(MovedSession session, std::function<void(bool is_taken)> answer);
