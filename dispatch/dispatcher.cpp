@@ -395,10 +395,12 @@ void Dispatcher::drain(std::function<void()> finished) {
   });
 }
 
-void Dispatcher::hand_over(SessionSender sender, std::function<void()> finished) {
+void Dispatcher::hand_over(SessionSender sender, std::function<void()> stopped_accepting,
+                           std::function<void()> finished) {
   assert(!draining_);
   finished_ = std::move(finished);
-  draining_ = handing_over_ = true;
+  handed_over_ = std::move(stopped_accepting);
+  draining_ = true;
   for (const auto& thread : threads_) {
     const std::lock_guard lock(thread->mutex);
     if (!thread->loop) continue;
@@ -433,8 +435,9 @@ bool Dispatcher::take_over(MovedSession session) {
 
 void Dispatcher::worker_stopped_accepting() {
   if (--accepting_workers_ > 0) return;
-  if (handing_over_) {
+  if (handed_over_) {
     sockets_.hand_over();
+    handed_over_();
   } else {
     sockets_.close_all();
   }

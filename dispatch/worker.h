@@ -60,6 +60,8 @@ class Worker {
   /// The same, and sessions go to `mover` as they become ready for it, those that wait for a further request
   /// among them. To be called instead of drain().
   void hand_over(SessionMover mover, std::function<void()> stopped_accepting, std::function<void()> drained);
+  /// Another process has stopped accepting from our sockets: see Acceptor::renew.
+  void renew_accepts();
   /// A session from another process. False: there is no listener of its name here, and nothing has happened.
   bool take_over(MovedSession& moved);
   /// Ends all sessions now; after drain() also those that an accept in flight still brings.
