@@ -91,6 +91,7 @@ std::expected<std::unique_ptr<Dispatcher>, std::string> Dispatcher::start(
   dispatcher->sockets_.apply_deferral(*snapshot.config, snapshot.sockets);
   dispatcher->snapshot_ = std::make_shared<const Snapshot>(std::move(snapshot));
   if (auto started = dispatcher->start_workers(); !started) return std::unexpected(started.error());
+  dispatcher->watch_workers(options);
   dispatcher->health_.emplace(control, *dispatcher->registry_, Random(random_key()[0]));
   dispatcher->watch_servers();
   return dispatcher;
@@ -131,6 +132,7 @@ Dispatcher::Outcome Dispatcher::prepare(Snapshot& snapshot, std::shared_ptr<cons
     sockets_.close_all_but(snapshot.sockets);
     return sound;
   }
+  sockets_.warn_about_unused(*config);
   access_log_file_ = std::move(*file);
   const bool has_before = snapshot.config != nullptr;
   snapshot.admission = has_before ? std::make_shared<const Admission>(*config, admission_key_,
@@ -259,17 +261,53 @@ std::size_t Dispatcher::post(const std::function<void(Worker&)>& task) {
   return asked;
 }
 
+/// Something that all workers are asked.
+struct Dispatcher::Question {
+  enum class Part : std::uint8_t { asked, begun, given_up };
+
+  Question(std::size_t workers, std::function<void()> then) : parts(workers), done(std::move(then)) {}
+
+  /// On the control thread.
+  void answered() {
+    if (--left == 0) done();
+  }
+
+  std::vector<std::atomic<Part>> parts;  // by worker
+  std::size_t left = 1;                  // the one who asks counts, too: there may be no worker
+  std::function<void()> done;
+};
+
 void Dispatcher::ask_workers(std::function<void(Worker&)> task, std::function<void()> done) {
-  // The count is the control thread's; what has come of the task is seen there, since the answer comes later.
-  const auto left = std::make_shared<std::size_t>(0);
-  const auto answered = [left, done = std::move(done)] {
-    if (--*left == 0) done();
-  };
-  *left = 1 + post([this, task = std::move(task), answered](Worker& worker) {
-            task(worker);
-            on_control(answered);
-          });
-  on_control(answered);  // of nobody: there may be no worker
+  const auto question = std::make_shared<Question>(threads_.size(), std::move(done));
+  for (std::size_t index = 0; index < threads_.size(); ++index) {
+    if (watch_->is_stuck(index)) continue;
+    WorkerThread& thread = *threads_[index];
+    const std::lock_guard lock(thread.mutex);
+    if (!thread.loop) continue;
+    ++question->left;
+    thread.loop->post([this, index, question, task, worker = thread.worker] {
+      auto expected = Question::Part::asked;
+      if (!question->parts[index].compare_exchange_strong(expected, Question::Part::begun)) return;
+      task(*worker);
+      on_control([question] { question->answered(); });
+    });
+  }
+  on_control([question] { question->answered(); });
+  std::erase_if(questions_, [](const auto& earlier) { return earlier.expired(); });
+  questions_.push_back(question);
+}
+
+/// Nobody waits for its answers.
+void Dispatcher::found_stuck(std::size_t worker) {
+  const auto questions = questions_;  // an answer may lead to another question
+  for (const auto& asked : questions) {
+    const auto question = asked.lock();
+    auto expected = Question::Part::asked;
+    if (!question || question->left == 0) continue;
+    if (question->parts[worker].compare_exchange_strong(expected, Question::Part::given_up)) {
+      question->answered();
+    }
+  }
 }
 
 bool Dispatcher::ask_worker(std::size_t index, std::function<void()> answer) {
@@ -278,6 +316,23 @@ bool Dispatcher::ask_worker(std::size_t index, std::function<void()> answer) {
   if (!thread.loop) return false;
   thread.loop->post([this, answer = std::move(answer)] { on_control(answer); });
   return true;
+}
+
+void Dispatcher::watch_workers(const DispatcherOptions& options) {
+  WorkerWatch::Options watch;
+  watch.workers = worker_count();
+  watch.ask = [this](std::size_t worker, std::function<void()> answer) {
+    return ask_worker(worker, std::move(answer));
+  };
+  watch.found_stuck = [this](std::size_t worker) { found_stuck(worker); };
+  if (options.watchdog_timeout) {
+    // What is late by half of the time would come too late the next time.
+    const auto half = std::chrono::floor<std::chrono::milliseconds>(*options.watchdog_timeout / 2);
+    watch.interval = std::clamp(half, std::chrono::milliseconds{1}, watch.interval);
+    watch.patience = std::clamp(half, std::chrono::milliseconds{1}, watch.patience);
+    watch.all_come_round = options.all_well;
+  }
+  watch_.emplace(control_, std::move(watch));
 }
 
 // --- Changes ---
@@ -314,8 +369,13 @@ void Dispatcher::follow_addresses(std::function<void(bool is_waiting)> done) {
 void Dispatcher::make_next_change() {
   Snapshot snapshot = *snapshot_;
   ++snapshot.number;
-  Outcome made = draining_ ? std::unexpected(std::string("the program is shutting down"))
-                           : changes_.front().make(snapshot);
+  Outcome made = [&]() -> Outcome {
+    if (draining_) return std::unexpected(std::string("the program is shutting down"));
+    if (watch_->stuck_count() > 0) {
+      return std::unexpected(std::string("a worker is stuck and would not follow; restart portshare"));
+    }
+    return changes_.front().make(snapshot);
+  }();
   if (!made) return change_done(std::move(made));
 
   if (snapshot.config != snapshot_->config) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -24,6 +25,7 @@
 #include "dispatch/name_refresher.h"
 #include "dispatch/snapshot.h"
 #include "dispatch/worker.h"
+#include "dispatch/worker_watch.h"
 #include "platform/dns_resolver.h"
 #include "platform/engine.h"
 #include "platform/loop.h"
@@ -33,10 +35,15 @@ namespace portshare {
 
 struct DispatcherOptions {
   std::vector<PassedSocket> passed_sockets;  ///< for "systemd:NAME"; the dispatcher owns them
-  std::vector<ListeningSockets::Open> inherited = {};  ///< of the program whose place this one takes; likewise
+  std::vector<ListeningSockets::Open> inherited =
+      {};  ///< of the program whose place this one takes; likewise
   /// Called when every address is bound and the log is open, before a thread starts: privileges can be given
   /// up then. An error ends the start.
   std::function<std::expected<void, std::string>()> on_bound;
+  /// If set, the service manager is to be told at least this often that all workers come round, by
+  /// `all_well`.
+  std::optional<std::chrono::microseconds> watchdog_timeout;
+  std::function<void()> all_well;
 };
 
 /// Binds every address of a configuration and serves it by as many workers as it says, each on a thread of
@@ -75,12 +82,9 @@ class Dispatcher {
   /// What the counters of the workers stand for.
   [[nodiscard]] const MetricRegistry& metric_names() const { return metric_names_; }
 
-  /// Runs `task` on every worker's thread, and `done` when all have: never, while one of them is stuck.
-  /// Workers that have ended are left out.
+  /// Runs `task` on every worker's thread, and `done` when all have. Workers that have ended are left out,
+  /// and so are those that are stuck, or are found to be before they could begin.
   void ask_workers(std::function<void(Worker&)> task, std::function<void()> done);
-
-  /// Has `answer` called when this worker, one of worker_count(), comes round; false if it has ended.
-  bool ask_worker(std::size_t index, std::function<void()> answer);
 
   /// Stops accepting, gives the ports back, and lets run what runs. `finished` is called when the last
   /// connection has ended.
@@ -97,7 +101,9 @@ class Dispatcher {
   /// called on any thread but a worker's or the control thread, and waits for a worker.
   [[nodiscard]] bool take_over(MovedSession session);
   /// The listening sockets, for the program that takes our place.
-  [[nodiscard]] const std::vector<ListeningSockets::Open>& listening_sockets() const { return sockets_.all(); }
+  [[nodiscard]] const std::vector<ListeningSockets::Open>& listening_sockets() const {
+    return sockets_.all();
+  }
   /// Ends all connections. After drain().
   void terminate();
 
@@ -106,6 +112,7 @@ class Dispatcher {
 
   [[nodiscard]] Engine engine() const { return engine_; }
   [[nodiscard]] std::size_t worker_count() const { return threads_.size(); }
+  [[nodiscard]] const WorkerWatch& watch() const { return *watch_; }
   [[nodiscard]] Loop& control() { return control_; }
 
  private:
@@ -116,6 +123,7 @@ class Dispatcher {
     Worker* worker = nullptr;
     std::thread thread;
   };
+  struct Question;
   struct Change {
     std::function<Outcome(Snapshot&)> make;
     std::function<void(Outcome)> done;
@@ -128,6 +136,9 @@ class Dispatcher {
   void watch_servers();
   Outcome prepare(Snapshot& snapshot, std::shared_ptr<const Config> config);
   Outcome start_workers();
+  void watch_workers(const DispatcherOptions& options);
+  bool ask_worker(std::size_t index, std::function<void()> answer);
+  void found_stuck(std::size_t worker);
   void run_worker(WorkerThread& self, std::uint32_t index, std::size_t max_sessions,
                   std::promise<std::string> started);
   void make_next_change();
@@ -156,7 +167,9 @@ class Dispatcher {
   std::optional<AccessLog> access_log_;
   std::optional<AcceptCounts> accept_counts_;
   std::vector<std::unique_ptr<WorkerThread>> threads_;
-  std::deque<Change> changes_;  // the first one is being made
+  std::optional<WorkerWatch> watch_;
+  std::vector<std::weak_ptr<Question>> questions_;  // of ask_workers
+  std::deque<Change> changes_;                      // the first one is being made
   std::size_t accepting_workers_ = 0;
   std::size_t running_workers_ = 0;
   bool draining_ = false;

@@ -65,6 +65,8 @@ class ListeningSockets {
   void hand_over();
   /// Closes them all, those of the service manager too. No accept may be pending.
   void close_all();
+  /// Names in the log the sockets that were passed and that no listener uses.
+  void warn_about_unused(const Config& config) const;
 
   [[nodiscard]] const std::vector<Open>& all() const { return open_; }
 
@@ -75,7 +77,6 @@ class ListeningSockets {
                                         Unavailable unavailable, Waiting& waiting);
   std::expected<std::vector<Socket>, std::string> passed_sockets(const std::string& name);
   [[nodiscard]] std::string missing_message(const std::string& name) const;
-  void warn_about_unused(const Config& config) const;
 
   std::vector<Open> open_;
   Waiting waiting_;

@@ -143,9 +143,4 @@ void ServerChoice::connect_failed(std::uint32_t backend, std::uint32_t server, S
   }
 }
 
-void ServerChoice::take_over(std::uint32_t backend, std::uint32_t server, ServerPlace& place) const {
-  const BackendServers& servers = pool_.backend(backend);
-  (void)servers.servers[server].state->enter(worker_, 0, servers.counts(), place);
-}
-
 }  // namespace portshare

@@ -54,8 +54,6 @@ class ServerChoice {
   }
   /// Whether a pick could succeed where another one found all of them full. Changes nothing.
   [[nodiscard]] bool has_room(std::uint32_t backend) const;
-  /// Counts a connection that there is already, whatever its server's limit.
-  void take_over(std::uint32_t backend, std::uint32_t server, ServerPlace& place) const;
 
   void connect_succeeded(std::uint32_t backend, std::uint32_t server) const;
   void connect_failed(std::uint32_t backend, std::uint32_t server, Status status,

@@ -63,7 +63,6 @@ Supervisor::~Supervisor() {
   while (control_) loop_.run_once();
   listener_watch_.reset();
   address_follower_.reset();
-  watch_.reset();
   takeover_.reset();    // brings sessions
   dispatcher_.reset();  // sends them
   upgrade_.reset();
@@ -74,55 +73,45 @@ std::expected<void, std::string> Supervisor::start(
     Config config, std::function<std::expected<void, std::string>()> on_bound,
     std::unique_ptr<Takeover> takeover) {
   takeover_ = std::move(takeover);
-  DispatcherOptions options{.passed_sockets = service_manager_.take_passed_sockets(),
-                            .on_bound = std::move(on_bound)};
+  const auto shared = without_rules(std::move(config));
+  control_ = std::make_unique<Control>(loop_, program_);
+  DispatcherOptions options;
+  options.passed_sockets = service_manager_.take_passed_sockets();
   if (takeover_) options.inherited = takeover_->take_sockets();
-  auto started = Dispatcher::start(without_rules(std::move(config)), loop_, options);
+  options.on_bound = [&]() -> std::expected<void, std::string> {
+    // Its addresses are bound with the others, by whom all are bound; but while the program before has them,
+    // later.
+    if (auto opened = takeover_ ? std::expected<void, std::string>() : control_->adopt(shared->server); !opened)
+      return opened;
+    return on_bound ? on_bound() : std::expected<void, std::string>();
+  };
+  options.watchdog_timeout = service_manager_.watchdog_timeout();
+  options.all_well = [this] { service_manager_.keep_alive(); };
+  auto started = Dispatcher::start(shared, loop_, options);
   if (!started) {
     if (takeover_) takeover_->failed(started.error());
     return std::unexpected(std::move(started.error()));
   }
   dispatcher_ = std::move(*started);
-  watch_workers();
   address_follower_.emplace(*dispatcher_);
   listener_watch_.emplace(loop_, [this] {
     // Who drains has given its ports away.
     return dispatcher_->is_draining() ? std::vector<ListenerWatch::Own>{}
                                       : listening_sockets(*dispatcher_->snapshot());
   });
-  control_ = std::make_unique<Control>(loop_, program_);
-  const auto open_control = [this] { return control_->adopt(dispatcher_->snapshot()->config->server); };
-  if (!takeover_) {
-    if (auto opened = open_control(); !opened) return opened;
-  } else {
-    takeover_->ready(*dispatcher_, [this, open_control] {
-      loop_.post([this, open_control] {
+  if (takeover_) {
+    takeover_->ready(*dispatcher_, [this] {
+      loop_.post([this] {
         if (!control_ || !control_closed_.empty()) return;
         dispatcher_->ask_workers([](Worker& worker) { worker.renew_accepts(); }, [] {});
         // There is no way back any more.
-        if (const auto opened = open_control(); !opened) spdlog::error("upgrade: {}", opened.error());
+        const auto opened = control_->adopt(dispatcher_->snapshot()->config->server);
+        if (!opened) spdlog::error("upgrade: {}", opened.error());
       });
     });
   }
   signals_.emplace([this](Signal signal) { loop_.post([this, signal] { signalled(signal); }); });
   return {};
-}
-
-void Supervisor::watch_workers() {
-  WorkerWatch::Options options;
-  options.workers = dispatcher_->worker_count();
-  options.ask = [this](std::size_t worker, std::function<void()> answer) {
-    return dispatcher_->ask_worker(worker, std::move(answer));
-  };
-  if (const auto timeout = service_manager_.watchdog_timeout()) {
-    // What is late by half of the time would come too late the next time.
-    const auto half =
-        std::max(std::chrono::floor<std::chrono::milliseconds>(*timeout / 2), std::chrono::milliseconds{1});
-    options.interval = std::min(options.interval, half);
-    options.patience = std::min(options.patience, half);
-    options.all_come_round = [this] { service_manager_.keep_alive(); };
-  }
-  watch_.emplace(loop_, std::move(options));
 }
 
 void Supervisor::run() {
@@ -205,6 +194,8 @@ void Supervisor::upgraded(const Upgrade::Started& started) {
 }
 
 void Supervisor::begin_draining() {
+  service_manager_.stopping();
+  service_manager_.status("shutting down: waiting for the last connections");
   dispatcher_->drain([this] { close_control([this] { loop_.stop(); }); });
 }
 
@@ -222,21 +213,29 @@ void Supervisor::close_control(std::function<void()> closed) {
 }
 
 void Supervisor::time_is_over() {
-  if (terminated_) return;
+  if (terminated_) return end_without_the_stuck();
   spdlog::warn("shutting down: the time is over; ending all connections now");
   end_all();
+}
+
+/// Once all was ended, only a worker that is stuck can keep the program from its end.
+void Supervisor::end_without_the_stuck() {
+  if (dispatcher_->watch().stuck_count() == 0) return loop_.arm(drain_timer_, std::chrono::seconds{1});
+  spdlog::error("shutting down: a worker is stuck; ending without it");
+  loop_.stop();
 }
 
 void Supervisor::end_all() {
   terminated_ = true;
   dispatcher_->terminate();
+  loop_.arm(drain_timer_, std::chrono::seconds{1});
 }
 
 void Supervisor::reload(std::function<void(const ReloadReport&)> done) {
   service_manager_.reloading();
   // Names are looked up on this thread, and answers may be slow: the whole of the watchdog's time is for
   // that.
-  if (watch_->stuck_count() == 0) service_manager_.keep_alive();
+  if (dispatcher_->watch().stuck_count() == 0) service_manager_.keep_alive();
   reload_file([this, done = std::move(done)](const ReloadReport& report) {
     program_.note(report);
     service_manager_.status(report.succeeded ? "serving the reloaded configuration"

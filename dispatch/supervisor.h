@@ -16,7 +16,6 @@
 #include "dispatch/dispatcher.h"
 #include "dispatch/listener_watch.h"
 #include "dispatch/reload_report.h"
-#include "dispatch/worker_watch.h"
 #include "dispatch/takeover.h"
 #include "dispatch/upgrade.h"
 #include "platform/loop.h"
@@ -42,7 +41,8 @@ class Supervisor {
   std::expected<void, std::string> start(Config config,
                                          std::function<std::expected<void, std::string>()> on_bound = {},
                                          std::unique_ptr<Takeover> takeover = nullptr);
-  /// Serves until the program has been told to end and the last connection has ended.
+  /// Serves until the program has been told to end and the last connection has ended. If that was because a
+  /// worker is stuck, its thread is still there, and destroying this would wait for it.
   void run();
 
   /// Reads the file of the present configuration again. `done` is called with what came of it.
@@ -65,11 +65,11 @@ class Supervisor {
   [[nodiscard]] Loop& loop() { return loop_; }
 
  private:
-  void watch_workers();
   void reload_file(std::function<void(const ReloadReport&)> done);
   void signalled(Signal signal);
   void time_is_over();
   void end_all();
+  void end_without_the_stuck();
   void begin_draining();
   void close_control(std::function<void()> closed);
   void upgraded(const Upgrade::Started& started);
@@ -79,7 +79,6 @@ class Supervisor {
   std::unique_ptr<Dispatcher> dispatcher_;
   std::optional<AddressFollower> address_follower_;
   std::optional<ListenerWatch> listener_watch_;
-  std::optional<WorkerWatch> watch_;
   RunningProgram program_{*this};
   std::unique_ptr<Control> control_;  // null: it is closed
   std::vector<std::function<void()>> control_closed_;  // to be called when it is

@@ -20,8 +20,8 @@ class Dispatcher;
 /// The other side of an Upgrade. Its calls wait for the other program, for which it is urgent, too.
 class Takeover {
  public:
-  /// Reads what the other program has to say: its version, and its listening sockets. The error is a sentence,
-  /// which the other program is told, too.
+  /// Reads what the other program has to say: its version, and its listening sockets. The error is a
+  /// sentence, which the other program is told, too.
   static std::expected<std::unique_ptr<Takeover>, std::string> begin(SocketChannel channel);
   Takeover(const Takeover&) = delete;
   Takeover& operator=(const Takeover&) = delete;

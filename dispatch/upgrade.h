@@ -73,7 +73,8 @@ class Upgrade {
   bool addresses_are_free_ = false;
   bool is_idle_ = false;  // the thread waits for something to do, and not for the other program
   bool is_ending_ = false;
-  std::shared_ptr<const bool> life_ = std::make_shared<const bool>(true);  // what is posted to `control_` asks for it
+  std::shared_ptr<const bool> life_ =
+      std::make_shared<const bool>(true);  // what is posted to `control_` asks for it
   std::thread thread_;
 };
 

@@ -101,10 +101,14 @@ void Api::dashboard(const HttpRequest& /*request*/, HttpReply reply) const {
               .fields = std::string(page_fields)});
 }
 
-/// For load balancers in front: a program that drains is to get no new clients.
+/// For load balancers in front: a program that drains is to get no new clients, nor one that has lost a
+/// worker.
 void Api::health(const HttpRequest& /*request*/, HttpReply reply) const {
   program_.report([reply](const ProgramReport& report) {
-    reply.send(report.is_draining ? text_response(503, "draining") : text_response(200, "ok"));
+    const bool is_stuck = std::ranges::any_of(report.workers, &WorkerReport::is_stuck);
+    reply.send(report.is_draining ? text_response(503, "draining")
+               : is_stuck         ? text_response(503, "a worker is stuck")
+                                  : text_response(200, "ok"));
   });
 }
 

@@ -69,6 +69,16 @@ void RunningProgram::report(std::function<void(ProgramReport)> done) {
   dispatcher.ask_workers([reports](Worker& worker) { (*reports)[worker.index()] = worker.report(); },
                          [this, reports, done = std::move(done)] {
                            ProgramReport report = begin_report();
+                           last_reports_.resize(reports->size());
+                           const WorkerWatch& watch = supervisor_.dispatcher().watch();
+                           for (std::size_t index = 0; index < reports->size(); ++index) {
+                             // What it had counted is not gone.
+                             if (watch.is_stuck(index)) {
+                               (*reports)[index] = last_reports_[index];
+                               (*reports)[index].is_stuck = true;
+                             }
+                           }
+                           last_reports_ = *reports;
                            report.workers = std::move(*reports);
                            done(std::move(report));
                          });
