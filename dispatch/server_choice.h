@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -41,7 +42,7 @@ class ServerChoice {
     // What nearly every connection finds: servers that take turns, and the next one is well.
     if (backend.balance == Balance::round_robin && backend.max_connections == 0 && request.tried.empty() &&
         backend.groups[0].count != 0) {
-      std::uint32_t& next = next_[2 * request.backend];
+      std::uint32_t& next = next_[2 * std::size_t{request.backend}];
       const std::uint32_t index = backend.groups[0].rounds->at(next);
       ServerState& state = *backend.servers[index].state;
       if (state.is_usable() && state.enter(worker_, 0, false, place)) {
@@ -79,7 +80,7 @@ class ServerChoice {
                                      const Request& request);
   [[nodiscard]] bool enter(const BackendServers& backend, std::uint32_t index, ServerPlace& place);
   std::uint32_t next_turn(const ServerGroup& group, const Request& request) {
-    return next_[2 * request.backend + (group.first == 0 ? 0 : 1)]++;
+    return next_[2 * std::size_t{request.backend} + (group.first == 0 ? 0 : 1)]++;
   }
 
   const ServerPool& pool_;
