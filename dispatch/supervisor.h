@@ -58,7 +58,7 @@ class Supervisor {
 
  private:
   void watch_workers();
-  void reload_file(std::function<void(const ReloadReport&)> done);
+  void reload_file(const std::function<void(const ReloadReport&)>& done);
   void signalled(Signal signal);
   void time_is_over();
   void end_all();
