@@ -16,6 +16,7 @@
 #include "platform/descriptor_limit.h"
 #include "platform/pipe_pool.h"
 #include "platform/resolver.h"
+#include "platform/transparent.h"
 
 namespace portshare {
 
@@ -29,13 +30,28 @@ SipKey random_key() {
   return key;
 }
 
+Dispatcher::Outcome check_transparency(const Config& config) {
+  for (const BackendConfig& backend : config.backends) {
+    if (!backend.is_transparent) continue;
+    if (const auto allowed = can_connect_transparently(); !allowed) {
+      return std::unexpected(
+          fmt::format("{}:{}: backend '{}': transparent: {}; grant it (AmbientCapabilities=CAP_NET_ADMIN in "
+                      "a systemd unit), or "
+                      "take the key away, and see docs/transparent.md",
+                      config.file, backend.line, backend.name, allowed.error()));
+    }
+  }
+  return {};
+}
+
+/// Where listeners take connections. The addresses that a wildcard with exceptions stands for change, so it
+/// counts as a whole.
 std::vector<ListenerAddress> addresses_of(const Config& config, const std::vector<ListeningSocket>& sockets) {
   std::vector<ListenerAddress> listening;
   listening.reserve(sockets.size());
   for (const ListeningSocket& socket : sockets) {
     listening.push_back({.listener = socket.listener, .address = socket.address});
   }
-  // The addresses that a wildcard stands for change, so it counts as a whole.
   for (std::uint32_t listener = 0; listener < config.listeners.size(); ++listener) {
     const ListenerConfig& each = config.listeners[listener];
     for (const SocketAddress& address : each.bind) {
@@ -54,6 +70,7 @@ std::expected<std::unique_ptr<Dispatcher>, std::string> Dispatcher::start(
   std::unique_ptr<Dispatcher> dispatcher(new Dispatcher(control));
   dispatcher->descriptor_limit_ = raise_descriptor_limit();
   for (const PassedSocket& passed : options.passed_sockets) dispatcher->sockets_.inherit(passed);
+  for (const ListeningSockets::Open& open : options.inherited) dispatcher->sockets_.inherit(open);
   dispatcher->registry_.emplace(config->server.workers != 0 ? config->server.workers : usable_cpu_count());
   dispatcher->names_.emplace(
       control,
@@ -71,8 +88,10 @@ std::expected<std::unique_ptr<Dispatcher>, std::string> Dispatcher::start(
   // Not before: the system may not give io_uring to the user that the program has become.
   if (auto chosen = dispatcher->choose_engine(*snapshot.config); !chosen)
     return std::unexpected(chosen.error());
+  dispatcher->sockets_.apply_deferral(*snapshot.config, snapshot.sockets);
   dispatcher->snapshot_ = std::make_shared<const Snapshot>(std::move(snapshot));
   if (auto started = dispatcher->start_workers(); !started) return std::unexpected(started.error());
+  dispatcher->watch_workers(options);
   dispatcher->health_.emplace(control, *dispatcher->registry_, Random(random_key()[0]));
   dispatcher->watch_servers();
   return dispatcher;
@@ -101,6 +120,7 @@ std::expected<ServerPool, std::string> Dispatcher::resolve_servers(const Config&
 
 /// Everything that a configuration needs, without touching what runs.
 Dispatcher::Outcome Dispatcher::prepare(Snapshot& snapshot, std::shared_ptr<const Config> config) {
+  if (auto allowed = check_transparency(*config); !allowed) return allowed;
   auto servers = resolve_servers(*config);
   if (!servers) return std::unexpected(std::move(servers.error()));
   auto file = open_access_log(config->server.log, config->server.user);
@@ -112,6 +132,7 @@ Dispatcher::Outcome Dispatcher::prepare(Snapshot& snapshot, std::shared_ptr<cons
     sockets_.close_all_but(snapshot.sockets);
     return sound;
   }
+  sockets_.warn_about_unused(*config);
   access_log_file_ = std::move(*file);
   const bool has_before = snapshot.config != nullptr;
   snapshot.admission = has_before ? std::make_shared<const Admission>(*config, admission_key_,
@@ -240,17 +261,53 @@ std::size_t Dispatcher::post(const std::function<void(Worker&)>& task) {
   return asked;
 }
 
+/// Something that all workers are asked.
+struct Dispatcher::Question {
+  enum class Part : std::uint8_t { asked, begun, given_up };
+
+  Question(std::size_t workers, std::function<void()> then) : parts(workers), done(std::move(then)) {}
+
+  /// On the control thread.
+  void answered() {
+    if (--left == 0) done();
+  }
+
+  std::vector<std::atomic<Part>> parts;  // by worker
+  std::size_t left = 1;                  // the one who asks counts, too: there may be no worker
+  std::function<void()> done;
+};
+
 void Dispatcher::ask_workers(std::function<void(Worker&)> task, std::function<void()> done) {
-  // The count is the control thread's; what has come of the task is seen there, since the answer comes later.
-  const auto left = std::make_shared<std::size_t>(0);
-  const auto answered = [left, done = std::move(done)] {
-    if (--*left == 0) done();
-  };
-  *left = 1 + post([this, task = std::move(task), answered](Worker& worker) {
-            task(worker);
-            on_control(answered);
-          });
-  on_control(answered);  // of nobody: there may be no worker
+  const auto question = std::make_shared<Question>(threads_.size(), std::move(done));
+  for (std::size_t index = 0; index < threads_.size(); ++index) {
+    if (watch_->is_stuck(index)) continue;
+    WorkerThread& thread = *threads_[index];
+    const std::lock_guard lock(thread.mutex);
+    if (!thread.loop) continue;
+    ++question->left;
+    thread.loop->post([this, index, question, task, worker = thread.worker] {
+      auto expected = Question::Part::asked;
+      if (!question->parts[index].compare_exchange_strong(expected, Question::Part::begun)) return;
+      task(*worker);
+      on_control([question] { question->answered(); });
+    });
+  }
+  on_control([question] { question->answered(); });
+  std::erase_if(questions_, [](const auto& earlier) { return earlier.expired(); });
+  questions_.push_back(question);
+}
+
+/// Nobody waits for its answers.
+void Dispatcher::found_stuck(std::size_t worker) {
+  const auto questions = questions_;  // an answer may lead to another question
+  for (const auto& asked : questions) {
+    const auto question = asked.lock();
+    auto expected = Question::Part::asked;
+    if (!question || question->left == 0) continue;
+    if (question->parts[worker].compare_exchange_strong(expected, Question::Part::given_up)) {
+      question->answered();
+    }
+  }
 }
 
 bool Dispatcher::ask_worker(std::size_t index, std::function<void()> answer) {
@@ -259,6 +316,23 @@ bool Dispatcher::ask_worker(std::size_t index, std::function<void()> answer) {
   if (!thread.loop) return false;
   thread.loop->post([this, answer = std::move(answer)] { on_control(answer); });
   return true;
+}
+
+void Dispatcher::watch_workers(const DispatcherOptions& options) {
+  WorkerWatch::Options watch;
+  watch.workers = worker_count();
+  watch.ask = [this](std::size_t worker, std::function<void()> answer) {
+    return ask_worker(worker, std::move(answer));
+  };
+  watch.found_stuck = [this](std::size_t worker) { found_stuck(worker); };
+  if (options.watchdog_timeout) {
+    // What is late by half of the time would come too late the next time.
+    const auto half = std::chrono::floor<std::chrono::milliseconds>(*options.watchdog_timeout / 2);
+    watch.interval = std::clamp(half, std::chrono::milliseconds{1}, watch.interval);
+    watch.patience = std::clamp(half, std::chrono::milliseconds{1}, watch.patience);
+    watch.all_come_round = options.all_well;
+  }
+  watch_.emplace(control_, std::move(watch));
 }
 
 // --- Changes ---
@@ -295,8 +369,13 @@ void Dispatcher::follow_addresses(std::function<void(bool is_waiting)> done) {
 void Dispatcher::make_next_change() {
   Snapshot snapshot = *snapshot_;
   ++snapshot.number;
-  Outcome made = draining_ ? std::unexpected(std::string("the program is shutting down"))
-                           : changes_.front().make(snapshot);
+  Outcome made = [&]() -> Outcome {
+    if (draining_) return std::unexpected(std::string("the program is shutting down"));
+    if (watch_->stuck_count() > 0) {
+      return std::unexpected(std::string("a worker is stuck and would not follow; restart portshare"));
+    }
+    return changes_.front().make(snapshot);
+  }();
   if (!made) return change_done(std::move(made));
 
   if (snapshot.config != snapshot_->config) {
@@ -337,7 +416,9 @@ void Dispatcher::names_changed() {
     const auto known = [this](const std::string& host) { return names_->known(host); };
     auto servers = ServerPool::resolve(*snapshot.config, known, *registry_);
     if (!servers) return std::unexpected(std::move(servers.error()));
-    if (auto sound = check_loops(*snapshot.config, addresses_of(*snapshot.config, snapshot.sockets), *servers); !sound) {
+    if (auto sound =
+            check_loops(*snapshot.config, addresses_of(*snapshot.config, snapshot.sockets), *servers);
+        !sound) {
       return sound;
     }
     snapshot.servers = std::make_shared<const ServerPool>(std::move(*servers));
@@ -374,8 +455,52 @@ void Dispatcher::drain(std::function<void()> finished) {
   });
 }
 
+void Dispatcher::hand_over(SessionSender sender, std::function<void()> stopped_accepting,
+                           std::function<void()> finished) {
+  assert(!draining_);
+  finished_ = std::move(finished);
+  handed_over_ = std::move(stopped_accepting);
+  draining_ = true;
+  for (const auto& thread : threads_) {
+    const std::lock_guard lock(thread->mutex);
+    if (!thread->loop) continue;
+    // The answer finds the worker, which has at least that session.
+    const auto mover = [self = thread.get(), sender](Session& session, MovedSession state) {
+      sender(std::move(state), [self, &session](bool is_taken) {
+        const std::lock_guard thread_lock(self->mutex);
+        self->loop->post([&session, is_taken] { session.moved(is_taken); });
+      });
+    };
+    thread->loop->post([this, worker = thread->worker, mover] {
+      worker->hand_over(
+          mover, [this] { on_control([this] { worker_stopped_accepting(); }); },
+          [worker] { worker->loop().stop(); });
+    });
+  }
+}
+
+bool Dispatcher::take_over(MovedSession session) {
+  const auto taken = std::make_shared<std::promise<bool>>();
+  auto answer = taken->get_future();
+  WorkerThread& thread = *threads_[next_worker_++ % threads_.size()];
+  {
+    const std::lock_guard lock(thread.mutex);
+    if (!thread.loop) return false;
+    thread.loop->post([taken, worker = thread.worker, moved = std::move(session)]() mutable {
+      taken->set_value(worker->take_over(moved));
+    });
+  }
+  return answer.get();
+}
+
 void Dispatcher::worker_stopped_accepting() {
-  if (--accepting_workers_ == 0) sockets_.close_all();
+  if (--accepting_workers_ > 0) return;
+  if (handed_over_) {
+    sockets_.hand_over();
+    handed_over_();
+  } else {
+    sockets_.close_all();
+  }
 }
 
 void Dispatcher::worker_drained() {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -24,6 +25,7 @@
 #include "dispatch/name_refresher.h"
 #include "dispatch/snapshot.h"
 #include "dispatch/worker.h"
+#include "dispatch/worker_watch.h"
 #include "platform/dns_resolver.h"
 #include "platform/engine.h"
 #include "platform/loop.h"
@@ -33,9 +35,15 @@ namespace portshare {
 
 struct DispatcherOptions {
   std::vector<PassedSocket> passed_sockets;  ///< for "systemd:NAME"; the dispatcher owns them
+  std::vector<ListeningSockets::Open> inherited =
+      {};  ///< of the program whose place this one takes; likewise
   /// Called when every address is bound and the log is open, before a thread starts: privileges can be given
   /// up then. An error ends the start.
   std::function<std::expected<void, std::string>()> on_bound;
+  /// If set, the service manager is to be told at least this often that all workers come round, by
+  /// `all_well`.
+  std::optional<std::chrono::microseconds> watchdog_timeout;
+  std::function<void()> all_well;
 };
 
 /// Binds every address of a configuration and serves it by as many workers as it says, each on a thread of
@@ -74,17 +82,28 @@ class Dispatcher {
   /// What the counters of the workers stand for.
   [[nodiscard]] const MetricRegistry& metric_names() const { return metric_names_; }
 
-  /// Runs `task` on every worker's thread, and `done` when all have: never, while one of them is stuck.
-  /// Workers that have ended are left out.
+  /// Runs `task` on every worker's thread, and `done` when all have. Workers that have ended are left out,
+  /// and so are those that are stuck, or are found to be before they could begin.
   void ask_workers(std::function<void(Worker&)> task, std::function<void()> done);
-
-  /// Has `answer` called when this worker, one of worker_count(), comes round; false if it has ended.
-  bool ask_worker(std::size_t index, std::function<void()> answer);
 
   /// Stops accepting, gives the ports back, and lets run what runs. `finished` is called when the last
   /// connection has ended.
   void drain(std::function<void()> finished);
   [[nodiscard]] bool is_draining() const { return draining_; }
+  /// Gets a session that can go on in another program, on a worker's thread, and says later, on any thread,
+  /// whether it does.
+  using SessionSender = std::function<void(MovedSession session, std::function<void(bool is_taken)> answer)>;
+  /// Instead of drain(), when another program accepts connections from the same sockets: they stay open there,
+  /// and sessions go to `sender` as they become ready for it. The others run to their end here.
+  void hand_over(SessionSender sender, std::function<void()> stopped_accepting,
+                 std::function<void()> finished);
+  /// The other side of that. False: the session cannot go on here; its sockets are still the caller's. May be
+  /// called on any thread but a worker's or the control thread, and waits for a worker.
+  [[nodiscard]] bool take_over(MovedSession session);
+  /// The listening sockets, for the program that takes our place.
+  [[nodiscard]] const std::vector<ListeningSockets::Open>& listening_sockets() const {
+    return sockets_.all();
+  }
   /// Ends all connections. After drain().
   void terminate();
 
@@ -93,6 +112,7 @@ class Dispatcher {
 
   [[nodiscard]] Engine engine() const { return engine_; }
   [[nodiscard]] std::size_t worker_count() const { return threads_.size(); }
+  [[nodiscard]] const WorkerWatch& watch() const { return *watch_; }
   [[nodiscard]] Loop& control() { return control_; }
 
  private:
@@ -103,6 +123,7 @@ class Dispatcher {
     Worker* worker = nullptr;
     std::thread thread;
   };
+  struct Question;
   struct Change {
     std::function<Outcome(Snapshot&)> make;
     std::function<void(Outcome)> done;
@@ -115,6 +136,9 @@ class Dispatcher {
   void watch_servers();
   Outcome prepare(Snapshot& snapshot, std::shared_ptr<const Config> config);
   Outcome start_workers();
+  void watch_workers(const DispatcherOptions& options);
+  bool ask_worker(std::size_t index, std::function<void()> answer);
+  void found_stuck(std::size_t worker);
   void run_worker(WorkerThread& self, std::uint32_t index, std::size_t max_sessions,
                   std::promise<std::string> started);
   void make_next_change();
@@ -143,10 +167,14 @@ class Dispatcher {
   std::optional<AccessLog> access_log_;
   std::optional<AcceptCounts> accept_counts_;
   std::vector<std::unique_ptr<WorkerThread>> threads_;
-  std::deque<Change> changes_;  // the first one is being made
+  std::optional<WorkerWatch> watch_;
+  std::vector<std::weak_ptr<Question>> questions_;  // of ask_workers
+  std::deque<Change> changes_;                      // the first one is being made
   std::size_t accepting_workers_ = 0;
   std::size_t running_workers_ = 0;
   bool draining_ = false;
+  std::function<void()> handed_over_;  // to be called when nothing is accepted here any more; null: not so
+  std::atomic<std::size_t> next_worker_ = 0;  // for a session that is taken over
   std::function<void()> finished_;
 };
 

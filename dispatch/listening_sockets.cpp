@@ -91,7 +91,9 @@ std::expected<std::vector<ListeningSocket>, std::string> ListeningSockets::open_
   std::vector<ListeningSocket> sockets;
   std::string errors;
   Waiting waiting;
-  const auto report = [&](const std::string& error) { errors.append(errors.empty() ? "" : "\n").append(error); };
+  const auto report = [&](const std::string& error) {
+    errors.append(errors.empty() ? "" : "\n").append(error);
+  };
   const std::size_t known = open_.size();
   for (std::uint32_t listener = 0; listener < config.listeners.size(); ++listener) {
     for (const WantedAddress& wanted : wanted_addresses(config.listeners[listener], *local)) {
@@ -130,7 +132,6 @@ std::expected<std::vector<ListeningSocket>, std::string> ListeningSockets::open_
     spdlog::info("listener '{}' takes connections on {}", config.listeners[used->listener].name,
                  open_[i].bound.to_string());
   }
-  warn_about_unused(config);
   return sockets;
 }
 
@@ -240,6 +241,11 @@ void ListeningSockets::close_all_but(const std::vector<ListeningSocket>& kept) {
     return true;
   });
   for (const std::uint16_t port : std::exchange(shared_ports_, {})) forget_sharing(port);
+}
+
+void ListeningSockets::hand_over() {
+  for (const Open& open : open_) close_passed_socket(open.socket);
+  open_.clear();
 }
 
 void ListeningSockets::close_all() {

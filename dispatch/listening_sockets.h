@@ -61,8 +61,12 @@ class ListeningSockets {
   void stop_handshakes_of_all_but(const std::vector<ListeningSocket>& kept);
   /// Closes those of our own that `kept` does not have. No accept may be pending on them.
   void close_all_but(const std::vector<ListeningSocket>& kept);
+  /// Another program has them all, and listens: closed here, and nothing else happens to them.
+  void hand_over();
   /// Closes them all, those of the service manager too. No accept may be pending.
   void close_all();
+  /// Names in the log the sockets that were passed and that no listener uses.
+  void warn_about_unused(const Config& config) const;
 
   [[nodiscard]] const std::vector<Open>& all() const { return open_; }
 
@@ -73,7 +77,6 @@ class ListeningSockets {
                                         Unavailable unavailable, Waiting& waiting);
   std::expected<std::vector<Socket>, std::string> passed_sockets(const std::string& name);
   [[nodiscard]] std::string missing_message(const std::string& name) const;
-  void warn_about_unused(const Config& config) const;
 
   std::vector<Open> open_;
   Waiting waiting_;

@@ -19,10 +19,8 @@ namespace {
 constexpr Capability expected_of_root[] = {Capability::dac_override, Capability::dac_read_search,
                                            Capability::sys_ptrace};
 
-bool has_privileged_port(const ListenerConfig& listener, std::uint16_t first_unprivileged) {
-  return std::ranges::any_of(listener.bind, [&](const SocketAddress& address) {
-    return address.ip && address.ip->port != 0 && address.ip->port < first_unprivileged;
-  });
+bool is_privileged(const SocketAddress& address, std::uint16_t first_unprivileged) {
+  return address.ip && address.ip->port != 0 && address.ip->port < first_unprivileged;
 }
 
 }  // namespace
@@ -31,9 +29,17 @@ std::vector<Capability> needed_capabilities(const Config& config) {
   std::vector<Capability> needed;
   const std::uint16_t first_unprivileged = first_unprivileged_port();
   const bool binds_low_ports = std::ranges::any_of(config.listeners, [&](const ListenerConfig& listener) {
-    return has_privileged_port(listener, first_unprivileged);
+    return std::ranges::any_of(listener.bind, [&](const SocketAddress& address) {
+      return is_privileged(address, first_unprivileged);
+    });
   });
-  if (binds_low_ports) needed.push_back(Capability::net_bind_service);
+  // Connects that servers are to see as the clients' own (IP_TRANSPARENT).
+  if (std::ranges::any_of(config.backends, &BackendConfig::is_transparent)) {
+    needed.push_back(Capability::net_admin);
+  }
+  const auto& monitor = config.server.monitor;
+  if (binds_low_ports || (monitor && is_privileged(*monitor, first_unprivileged)))
+    needed.push_back(Capability::net_bind_service);
   return needed;
 }
 

@@ -57,6 +57,7 @@ void WorkerWatch::look() {
         "it "
         "hangs in stands in /proc/PID/task/*/stack, and a restart ends it",
         worker, seconds(silence(watched)));
+    options_.found_stuck(worker);
   }
   if (stuck_count() == 0) options_.all_come_round();
   control_.arm(timer_, options_.interval);

@@ -28,6 +28,8 @@ class WorkerWatch {
     /// Who needs longer is stuck. Far more than the longest turn of a busy loop, which is milliseconds.
     std::chrono::milliseconds patience{5'000};
     Ask ask;
+    /// Called when a worker is found to be stuck.
+    std::function<void(std::size_t worker)> found_stuck = [](std::size_t) {};
     /// Called after each interval in which no worker was stuck.
     std::function<void()> all_come_round = [] {};
   };
@@ -38,7 +40,8 @@ class WorkerWatch {
   WorkerWatch& operator=(const WorkerWatch&) = delete;
   ~WorkerWatch();
 
-  /// How long a worker has been stuck; none if it comes round.
+  [[nodiscard]] bool is_stuck(std::size_t worker) const { return workers_[worker].is_stuck; }
+  /// How long it has been; none if it comes round.
   [[nodiscard]] std::optional<std::chrono::milliseconds> stuck_for(std::size_t worker) const;
   /// How many workers are.
   [[nodiscard]] std::size_t stuck_count() const;

@@ -165,4 +165,11 @@ void ServiceManager::send(std::string_view message) const {
                              reinterpret_cast<const sockaddr*>(&address), length));
 }
 
+std::vector<std::string> ServiceManager::variables_for_successor() const {
+  std::vector<std::string> variables;
+  if (!notify_address_.empty()) variables.push_back("NOTIFY_SOCKET=" + notify_address_);
+  if (watchdog_timeout_) variables.push_back("WATCHDOG_USEC=" + std::to_string(watchdog_timeout_->count()));
+  return variables;
+}
+
 }  // namespace portshare

@@ -51,6 +51,8 @@ class ServiceManager {
   void status(std::string_view text) const;  ///< one line, for `systemctl status`
   void keep_alive() const;                   ///< the watchdog's question answered
   void main_process(int pid) const;          ///< from now on that one is the service
+  /// By which the program that takes our place finds the service manager, as from_environment() does.
+  [[nodiscard]] std::vector<std::string> variables_for_successor() const;
   /// What goes on (start, reload, stop) may take so much longer from now.
   void extend_timeout(std::chrono::microseconds by) const;
 

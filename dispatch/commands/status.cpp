@@ -77,6 +77,10 @@ std::string troubles_text(const Json& status) {
                    text_or_dash(other["holder"]), text_or_dash(other["effect"]));
   }
   for (const Json& worker : status["workers"]) {
+    if (worker["stuck"].get<bool>()) {
+      fmt::format_to(std::back_inserter(text), "! worker {} is stuck, and with it {} connections; restart\n",
+                     worker["worker"].get<int>(), count_of(worker["connections"]));
+    }
     if (!worker["accepting"].get<bool>() && !status["draining"].get<bool>()) {
       fmt::format_to(std::back_inserter(text), "! worker {} has paused accepting at {} connections\n",
                      worker["worker"].get<int>(), count_of(worker["connections"]));

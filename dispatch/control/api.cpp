@@ -101,10 +101,14 @@ void Api::dashboard(const HttpRequest& /*request*/, HttpReply reply) const {
               .fields = std::string(page_fields)});
 }
 
-/// For load balancers in front: a program that drains is to get no new clients.
+/// For load balancers in front: a program that drains is to get no new clients, nor one that has lost a
+/// worker.
 void Api::health(const HttpRequest& /*request*/, HttpReply reply) const {
   program_.report([reply](const ProgramReport& report) {
-    reply.send(report.is_draining ? text_response(503, "draining") : text_response(200, "ok"));
+    const bool is_stuck = std::ranges::any_of(report.workers, &WorkerReport::is_stuck);
+    reply.send(report.is_draining ? text_response(503, "draining")
+               : is_stuck         ? text_response(503, "a worker is stuck")
+                                  : text_response(200, "ok"));
   });
 }
 
@@ -171,7 +175,9 @@ void Api::upgrade(const HttpRequest& request, HttpReply reply) const {
   std::string binary;
   if (!request.body.empty()) {
     auto text = text_of(request.body, "binary");
-    if (!text) return reply.send(fault(400, R"(the body is {"binary": "/path"}, or empty)"));
+    if (!text || !text->starts_with('/')) {
+      return reply.send(fault(400, R"(the body is {"binary": "/path"}, or empty)"));
+    }
     binary = std::move(*text);
   }
   program_.upgrade(std::move(binary), [reply](const std::expected<std::string, std::string>& result) {

@@ -140,6 +140,7 @@ class ReportParts {
                          {"connections", worker.connections},
                          {"accepted", worker.counters.accepted_in_total()},
                          {"accepting", worker.is_accepting},
+                         {"stuck", worker.is_stuck},
                          {"accept_pauses", worker.counters.accept_pauses},
                          {"buffers", worker.buffers},
                          {"pipes", worker.pipes},

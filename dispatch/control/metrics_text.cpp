@@ -242,6 +242,8 @@ class MetricsDocument {
                   [](const WorkerReport& worker) { return worker.counters.accept_pauses; });
     write_workers("portshare_worker_accepting", "gauge", "1 if the worker accepts, 0 while that is paused.",
                   [](const WorkerReport& worker) -> std::uint64_t { return worker.is_accepting ? 1 : 0; });
+    write_workers("portshare_worker_stuck", "gauge", "1 if the worker does not come round its event loop.",
+                  [](const WorkerReport& worker) -> std::uint64_t { return worker.is_stuck ? 1 : 0; });
     write_workers("portshare_access_log_dropped_total", "counter",
                   "Lines of the access log that were lost because its file or pipe was too slow.",
                   [](const WorkerReport& worker) { return worker.access_records_dropped; });

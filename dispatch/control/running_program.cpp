@@ -69,6 +69,16 @@ void RunningProgram::report(std::function<void(ProgramReport)> done) {
   dispatcher.ask_workers([reports](Worker& worker) { (*reports)[worker.index()] = worker.report(); },
                          [this, reports, done = std::move(done)] {
                            ProgramReport report = begin_report();
+                           last_reports_.resize(reports->size());
+                           const WorkerWatch& watch = supervisor_.dispatcher().watch();
+                           for (std::size_t index = 0; index < reports->size(); ++index) {
+                             // What it had counted is not gone.
+                             if (watch.is_stuck(index)) {
+                               (*reports)[index] = last_reports_[index];
+                               (*reports)[index].is_stuck = true;
+                             }
+                           }
+                           last_reports_ = *reports;
                            report.workers = std::move(*reports);
                            done(std::move(report));
                          });
@@ -122,10 +132,12 @@ void RunningProgram::drain() {
   supervisor_.drain();
 }
 
-void RunningProgram::upgrade(std::string /*binary*/,
+void RunningProgram::upgrade(std::string binary,
                              std::function<void(std::expected<std::string, std::string>)> done) {
-  done(std::unexpected(
-      std::string("this version cannot be upgraded while it runs: start the new one instead")));
+  supervisor_.upgrade(std::move(binary), [done = std::move(done)](const std::expected<int, std::string>& started) {
+    if (!started) return done(std::unexpected(started.error()));
+    done(fmt::format("process {} has taken the place of process {}", *started, process_id()));
+  });
 }
 
 void RunningProgram::set_log_level(LogLevel level) {

@@ -5,6 +5,7 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "dispatch/control/controlled_program.h"
 
@@ -38,6 +39,7 @@ class RunningProgram final : public ControlledProgram {
   Supervisor& supervisor_;
   const std::chrono::system_clock::time_point started_;
   ReloadStatus reload_;
+  std::vector<WorkerReport> last_reports_;  // by worker
 };
 
 }  // namespace portshare

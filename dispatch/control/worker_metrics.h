@@ -101,6 +101,7 @@ struct WorkerReport {
   std::size_t pipes = 0;    ///< likewise
   std::uint64_t access_records_dropped = 0;
   bool is_accepting = true;
+  bool is_stuck = false;  ///< it does not come round, and the rest here is what it said last
 };
 
 }  // namespace portshare

@@ -1,60 +1,146 @@
-// A worker of a running dispatcher that hangs, and is noticed.
+// A worker of a running dispatcher that hangs: it is noticed, and nobody waits for it.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <atomic>
 #include <chrono>
-#include <functional>
+#include <cstdlib>
 #include <latch>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "dispatch/config_reader.h"
 #include "dispatch/dispatcher.h"
-#include "dispatch/worker_watch.h"
+#include "dispatch/supervisor.h"
 #include "platform/engine.h"
 #include "platform/loop.h"
+#include "platform/service_manager.h"
+#include "platform/signals.h"
 
 namespace portshare {
 namespace {
 
-TEST(StuckWorker, IsNoticedAndMissedNoLongerWhenItIsBack) {
-  auto read = read_config(R"(server = { workers = 2, engine = "epoll", log = { access = "off" } }
+using testing::HasSubstr;
+
+Config small_config() {
+  auto read = read_config(
+      R"(server = { workers = 2, engine = "epoll", log = { access = "off" }, shutdown_timeout = "1ms" }
 listener.l.bind = ["127.0.0.1:0"]
 route = [{ reject = true }]
 )",
-                          "f");
-  ASSERT_TRUE(read.config) << read.diagnostics.front().to_string();
-  Loop control(*make_engine(Engine::epoll));
-  const auto dispatcher = Dispatcher::start(std::make_shared<const Config>(std::move(*read.config)), control);
-  ASSERT_TRUE(dispatcher) << dispatcher.error();
+      "f");
+  EXPECT_TRUE(read.config) << read.diagnostics.front().to_string();
+  return std::move(*read.config);
+}
 
-  std::atomic<bool> hangs = false;
-  std::latch hanging(1);
-  std::latch release(1);
-  bool all_answered = false;
-  (*dispatcher)
-      ->ask_workers(
-          [&](Worker&) {
-            if (hangs.exchange(true)) return;
-            hanging.count_down();
-            release.wait();
-          },
-          [&] { all_answered = true; });
-  hanging.wait();
+/// Has one of the workers hang as long as this lives.
+class Hang {
+ public:
+  explicit Hang(Dispatcher& dispatcher) {
+    dispatcher.ask_workers(
+        [state = state_](Worker&) {
+          if (state->hangs.exchange(true)) return;
+          state->hanging.count_down();
+          state->release.wait();
+        },
+        [] {});
+    state_->hanging.wait();
+  }
+  Hang(const Hang&) = delete;
+  Hang& operator=(const Hang&) = delete;
+  ~Hang() { release(); }
+  void release() {
+    if (!std::exchange(released_, true)) state_->release.count_down();
+  }
 
-  WorkerWatch::Options options;
-  options.workers = (*dispatcher)->worker_count();
-  options.interval = std::chrono::milliseconds{5};
-  options.patience = std::chrono::milliseconds{20};
-  options.ask = [&](std::size_t worker, std::function<void()> answer) {
-    return (*dispatcher)->ask_worker(worker, std::move(answer));
+ private:
+  /// Workers may look at it when the test no longer does.
+  struct State {
+    std::atomic<bool> hangs = false;
+    std::latch hanging{1};
+    std::latch release{1};
   };
-  const WorkerWatch watch(control, std::move(options));
-  // The other one may be late on a busy machine, but not for ever.
-  while (watch.stuck_count() != 1) control.run_once();
-  EXPECT_FALSE(all_answered);
-  release.count_down();
-  while (watch.stuck_count() != 0 || !all_answered) control.run_once();
+  std::shared_ptr<State> state_ = std::make_shared<State>();
+  bool released_ = false;
+};
+
+class StuckWorker : public testing::Test {
+ protected:
+  void SetUp() override {
+    // Soon noticed, and never by a worker that is only late for ever.
+    DispatcherOptions options;
+    options.watchdog_timeout = std::chrono::milliseconds{40};
+    options.all_well = [this] { ++well_; };
+    auto started = Dispatcher::start(std::make_shared<const Config>(small_config()), control_, options);
+    ASSERT_TRUE(started) << started.error();
+    dispatcher_ = std::move(*started);
+  }
+
+  /// On a busy machine the other one may be late, too, but not for ever.
+  void wait_for_one_stuck() {
+    while (dispatcher_->watch().stuck_count() != 1) control_.run_once();
+  }
+
+  /// How many workers answer.
+  std::size_t ask() {
+    const auto answers = std::make_shared<std::atomic<std::size_t>>(0);
+    bool is_done = false;
+    dispatcher_->ask_workers([answers](Worker&) { ++*answers; }, [&] { is_done = true; });
+    while (!is_done) control_.run_once();
+    return *answers;
+  }
+
+  Loop control_{*make_engine(Engine::epoll)};
+  int well_ = 0;
+  std::unique_ptr<Dispatcher> dispatcher_;
+};
+
+TEST_F(StuckWorker, IsNoticedAndMissedNoLongerWhenItIsBack) {
+  while (well_ == 0) control_.run_once();
+  Hang hang(*dispatcher_);
+  wait_for_one_stuck();
+  const int before = well_;
+  for (int turn = 0; turn < 10; ++turn) control_.run_once();
+  EXPECT_EQ(well_, before);
+  hang.release();
+  while (well_ == before) control_.run_once();
+  EXPECT_EQ(dispatcher_->watch().stuck_count(), 0U);
+}
+
+TEST_F(StuckWorker, IsNotWaitedFor) {
+  Hang hang(*dispatcher_);
+  EXPECT_LE(ask(), 1U) << "asked before it was noticed";
+  wait_for_one_stuck();
+  EXPECT_LE(ask(), 1U) << "asked when it was known";
+  hang.release();
+  while (dispatcher_->watch().stuck_count() != 0) control_.run_once();
+  while (ask() != 2) {
+  }
+}
+
+TEST_F(StuckWorker, IsNoTimeForAReload) {
+  const Hang hang(*dispatcher_);
+  wait_for_one_stuck();
+  std::optional<Dispatcher::Outcome> outcome;
+  dispatcher_->reload(std::make_shared<const Config>(small_config()),
+                      [&](Dispatcher::Outcome result) { outcome = std::move(result); });
+  while (!outcome) control_.run_once();
+  ASSERT_FALSE(*outcome);
+  EXPECT_THAT(outcome->error(), HasSubstr("a worker is stuck"));
+}
+
+TEST(StuckWorkerOfAProgram, DoesNotKeepItFromItsEnd) {
+  block_signals();
+  ::setenv("WATCHDOG_USEC", "40000", 1);
+  std::optional<Supervisor> supervisor(std::in_place, *make_engine(Engine::epoll),
+                                       ServiceManager::from_environment());
+  const auto started = supervisor->start(small_config());
+  ASSERT_TRUE(started) << started.error();
+  const Hang hang(supervisor->dispatcher());
+  supervisor->loop().post([&] { supervisor->drain(); });
+  supervisor->run();
+  EXPECT_GE(supervisor->dispatcher().watch().stuck_count(), 1U);
 }
 
 }  // namespace
