@@ -246,7 +246,7 @@ void Supervisor::reload(std::function<void(const ReloadReport&)> done) {
   });
 }
 
-void Supervisor::reload_file(std::function<void(const ReloadReport&)> done) {
+void Supervisor::reload_file(const std::function<void(const ReloadReport&)>& done) {
   const auto before = dispatcher_->snapshot()->config;
   ConfigResult result = read_config_file(before->file);
   std::vector<std::string> faults;

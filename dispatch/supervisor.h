@@ -65,7 +65,7 @@ class Supervisor {
   [[nodiscard]] Loop& loop() { return loop_; }
 
  private:
-  void reload_file(std::function<void(const ReloadReport&)> done);
+  void reload_file(const std::function<void(const ReloadReport&)>& done);
   void signalled(Signal signal);
   void time_is_over();
   void end_all();

@@ -92,7 +92,7 @@ void Api::handle(const HttpRequest& request, HttpReply reply) const {
   HttpResponse response =
       fault(405, fmt::format("'{}' takes {} and not {}", request.path, allowed, request.method));
   response.fields = fmt::format("Allow: {}\r\n", allowed == "GET" ? "GET, HEAD" : allowed);
-  reply.send(std::move(response));
+  reply.send(response);
 }
 
 void Api::dashboard(const HttpRequest& /*request*/, HttpReply reply) const {

@@ -118,7 +118,7 @@ void HttpConnection::answer(const HttpResponse& response) {
   send(std::make_shared<const std::string>(std::move(bytes)));
 }
 
-void HttpConnection::begin_stream(std::string first) {
+void HttpConnection::begin_stream(std::string_view first) {
   assert(state_ == State::answering);
   if (reader_.is_head()) return answer({.content_type = "text/event-stream", .body = {}, .fields = {}});
   awaited_request_ = 0;

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "core/timer_wheel.h"
 #include "dispatch/control/http_message.h"
@@ -28,7 +29,7 @@ class HttpConnection {
 
   void start();
   void answer(const HttpResponse& response);
-  void begin_stream(std::string first);
+  void begin_stream(std::string_view first);
   void publish(const std::shared_ptr<const std::string>& event);
   /// The server stops: who waits for an answer gets it, all others end now.
   void stop();

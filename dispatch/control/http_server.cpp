@@ -19,12 +19,12 @@ constexpr std::chrono::milliseconds stop_timeout{2'000};
 
 }  // namespace
 
-void HttpReply::send(HttpResponse response) const {
+void HttpReply::send(const HttpResponse& response) const {
   if (HttpConnection* connection = server_->awaiting(request_)) connection->answer(response);
 }
 
-void HttpReply::stream(std::string first) const {
-  if (HttpConnection* connection = server_->awaiting(request_)) connection->begin_stream(std::move(first));
+void HttpReply::stream(std::string_view first) const {
+  if (HttpConnection* connection = server_->awaiting(request_)) connection->begin_stream(first);
 }
 
 bool HttpReply::is_awaited() const {

@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/timer_wheel.h"
@@ -26,10 +27,10 @@ class HttpReply {
  public:
   HttpReply(HttpServer& server, std::uint64_t request) : server_(&server), request_(request) {}
 
-  void send(HttpResponse response) const;
+  void send(const HttpResponse& response) const;
   /// Begins a stream of events (text/event-stream, WHATWG HTML, 9.2): `first` at once, then each that is
   /// published.
-  void stream(std::string first) const;
+  void stream(std::string_view first) const;
   /// The client waits for the answer.
   [[nodiscard]] bool is_awaited() const;
 

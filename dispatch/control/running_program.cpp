@@ -42,7 +42,7 @@ RunningProgram::RunningProgram(Supervisor& supervisor)
 }
 
 ProgramReport RunningProgram::begin_report() const {
-  Dispatcher& dispatcher = supervisor_.dispatcher();
+  const Dispatcher& dispatcher = supervisor_.dispatcher();
   const Snapshot& snapshot = *dispatcher.snapshot();
   ProgramReport report;
   report.time = system_clock::now();
