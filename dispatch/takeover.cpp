@@ -88,8 +88,8 @@ void Takeover::receive_sessions(Dispatcher& dispatcher) {
 void Takeover::receive_until_end(Dispatcher& dispatcher) {
   std::size_t taken = 0;
   while (const auto message = channel_.receive()) {
-    const bool is_taken =
-        kind_of(message->bytes) == TakeoverMessage::session && receive_session(dispatcher, *message);
+    const bool is_taken = kind_of(message->bytes) == TakeoverMessage::session &&
+                          receive_session(dispatcher, *message);
     if (is_taken) ++taken;
     if (!channel_.send(message_of(is_taken ? TakeoverMessage::taken : TakeoverMessage::refused))) break;
   }

@@ -19,8 +19,8 @@ class Dispatcher;
 /// The other side of an Upgrade. Its calls wait for the other program, for which it is urgent, too.
 class Takeover {
  public:
-  /// Reads what the other program has to say: its version, and its listening sockets. The error is a
-  /// sentence, which the other program is told, too.
+  /// Reads what the other program has to say: its version, and its listening sockets. The error is a sentence,
+  /// which the other program is told, too.
   static std::expected<std::unique_ptr<Takeover>, std::string> begin(SocketChannel channel);
   Takeover(const Takeover&) = delete;
   Takeover& operator=(const Takeover&) = delete;
@@ -30,8 +30,8 @@ class Takeover {
   [[nodiscard]] std::vector<ListeningSockets::Open> take_sockets() { return std::exchange(sockets_, {}); }
   /// There will be no start: the other program goes on.
   void failed(std::string_view why);
-  /// Connections are being accepted here. Returns when the other program has given up the admin socket and
-  /// the monitor address. False: it is gone.
+  /// Connections are being accepted here. Returns when the other program has given up the admin socket and the
+  /// monitor address. False: it is gone.
   [[nodiscard]] bool ready();
   /// From now on sessions come, on a thread of its own, until the other program has no more. The dispatcher
   /// must outlive this object.

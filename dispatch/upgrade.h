@@ -71,8 +71,7 @@ class Upgrade {
   std::deque<Moving> moving_;
   bool control_is_free_ = false;
   bool is_ending_ = false;
-  std::shared_ptr<const bool> life_ =
-      std::make_shared<const bool>(true);  // what is posted to `control_` asks for it
+  std::shared_ptr<const bool> life_ = std::make_shared<const bool>(true);  // what is posted to `control_` asks for it
   std::thread thread_;
 };
 
