@@ -42,6 +42,10 @@ void Acceptor::stop() {
   for (Op& op : ops_) worker_.loop().cancel(op);
 }
 
+void Acceptor::renew() {
+  for (Op& op : ops_) worker_.loop().cancel(op);
+}
+
 bool Acceptor::is_quiet() const {
   return std::all_of(ops_.begin(), ops_.end(), [](const Op& op) { return op.is_idle(); });
 }

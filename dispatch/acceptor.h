@@ -33,6 +33,9 @@ class Acceptor {
   void move_to(WorkerSnapshot& snapshot, std::uint32_t listener);
   /// Accepts that are in flight are cancelled; a connection that has been accepted by then is still served.
   void stop();
+  /// Asks the system anew. An accept of io_uring that waits in another process may have been woken for a
+  /// connection and then cancelled, and nobody else is told of that connection until the next one comes.
+  void renew();
   [[nodiscard]] bool is_quiet() const;
   [[nodiscard]] Socket socket() const { return socket_; }
   [[nodiscard]] std::size_t accepts() const { return accepts_; }

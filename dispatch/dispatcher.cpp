@@ -16,6 +16,7 @@
 #include "platform/descriptor_limit.h"
 #include "platform/pipe_pool.h"
 #include "platform/resolver.h"
+#include "platform/transparent.h"
 
 namespace portshare {
 
@@ -29,13 +30,28 @@ SipKey random_key() {
   return key;
 }
 
+Dispatcher::Outcome check_transparency(const Config& config) {
+  for (const BackendConfig& backend : config.backends) {
+    if (!backend.is_transparent) continue;
+    if (const auto allowed = can_connect_transparently(); !allowed) {
+      return std::unexpected(
+          fmt::format("{}:{}: backend '{}': transparent: {}; grant it (AmbientCapabilities=CAP_NET_ADMIN in "
+                      "a systemd unit), or "
+                      "take the key away, and see docs/transparent.md",
+                      config.file, backend.line, backend.name, allowed.error()));
+    }
+  }
+  return {};
+}
+
+/// Where listeners take connections. The addresses that a wildcard with exceptions stands for change, so it
+/// counts as a whole.
 std::vector<ListenerAddress> addresses_of(const Config& config, const std::vector<ListeningSocket>& sockets) {
   std::vector<ListenerAddress> listening;
   listening.reserve(sockets.size());
   for (const ListeningSocket& socket : sockets) {
     listening.push_back({.listener = socket.listener, .address = socket.address});
   }
-  // The addresses that a wildcard stands for change, so it counts as a whole.
   for (std::uint32_t listener = 0; listener < config.listeners.size(); ++listener) {
     const ListenerConfig& each = config.listeners[listener];
     for (const SocketAddress& address : each.bind) {
@@ -104,6 +120,7 @@ std::expected<ServerPool, std::string> Dispatcher::resolve_servers(const Config&
 
 /// Everything that a configuration needs, without touching what runs.
 Dispatcher::Outcome Dispatcher::prepare(Snapshot& snapshot, std::shared_ptr<const Config> config) {
+  if (auto allowed = check_transparency(*config); !allowed) return allowed;
   auto servers = resolve_servers(*config);
   if (!servers) return std::unexpected(std::move(servers.error()));
   auto file = open_access_log(config->server.log, config->server.user);
@@ -438,10 +455,12 @@ void Dispatcher::drain(std::function<void()> finished) {
   });
 }
 
-void Dispatcher::hand_over(SessionSender sender, std::function<void()> finished) {
+void Dispatcher::hand_over(SessionSender sender, std::function<void()> stopped_accepting,
+                           std::function<void()> finished) {
   assert(!draining_);
   finished_ = std::move(finished);
-  draining_ = handing_over_ = true;
+  handed_over_ = std::move(stopped_accepting);
+  draining_ = true;
   for (const auto& thread : threads_) {
     const std::lock_guard lock(thread->mutex);
     if (!thread->loop) continue;
@@ -476,8 +495,9 @@ bool Dispatcher::take_over(MovedSession session) {
 
 void Dispatcher::worker_stopped_accepting() {
   if (--accepting_workers_ > 0) return;
-  if (handing_over_) {
+  if (handed_over_) {
     sockets_.hand_over();
+    handed_over_();
   } else {
     sockets_.close_all();
   }

@@ -93,9 +93,10 @@ class Dispatcher {
   /// Gets a session that can go on in another program, on a worker's thread, and says later, on any thread,
   /// whether it does.
   using SessionSender = std::function<void(MovedSession session, std::function<void(bool is_taken)> answer)>;
-  /// Instead of drain(), when another program accepts connections from the same sockets: they stay open
-  /// there, and sessions go to `sender` as they become ready for it. The others run to their end here.
-  void hand_over(SessionSender sender, std::function<void()> finished);
+  /// Instead of drain(), when another program accepts connections from the same sockets: they stay open there,
+  /// and sessions go to `sender` as they become ready for it. The others run to their end here.
+  void hand_over(SessionSender sender, std::function<void()> stopped_accepting,
+                 std::function<void()> finished);
   /// The other side of that. False: the session cannot go on here; its sockets are still the caller's. May be
   /// called on any thread but a worker's or the control thread, and waits for a worker.
   [[nodiscard]] bool take_over(MovedSession session);
@@ -172,7 +173,7 @@ class Dispatcher {
   std::size_t accepting_workers_ = 0;
   std::size_t running_workers_ = 0;
   bool draining_ = false;
-  bool handing_over_ = false;
+  std::function<void()> handed_over_;  // to be called when nothing is accepted here any more; null: not so
   std::atomic<std::size_t> next_worker_ = 0;  // for a session that is taken over
   std::function<void()> finished_;
 };

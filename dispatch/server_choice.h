@@ -51,6 +51,11 @@ class ServerChoice {
     }
     return search(backend, request, place);
   }
+  /// For a connection that is there already, from another process: also beyond what the server may have.
+  void take_place(std::uint32_t backend, std::uint32_t server, ServerPlace& place) const {
+    const BackendServers& servers = pool_.backend(backend);
+    (void)servers.servers[server].state->enter(worker_, 0, servers.counts(), place);
+  }
   /// Whether a pick could succeed where another one found all of them full. Changes nothing.
   [[nodiscard]] bool has_room(std::uint32_t backend) const;
 

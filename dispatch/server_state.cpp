@@ -28,34 +28,22 @@ ServerState::ServerState(std::string backend, std::string address, std::size_t w
 
 // --- For workers ---
 
-void ServerPlace::release() {
-  if (ServerState* state = std::exchange(state_, nullptr)) state->leave(*this);
-}
-
-bool ServerState::enter(std::uint32_t worker, std::uint32_t most, bool is_counted, ServerPlace& place) {
-  if (most != 0) {
-    std::uint32_t present = counted_.load();
-    do {
-      if (present >= most) return false;
-    } while (!counted_.compare_exchange_weak(present, present + 1));
-  } else if (is_counted) {
+/// False: there are as many as there may be, or more.
+bool ServerState::count_in(std::uint32_t most) {
+  if (most == 0) {
     ++counted_;
+    return true;
   }
-  count(workers_[worker].active);
-  place.state_ = this;
-  place.worker_ = worker;
-  place.is_counted_ = is_counted || most != 0;
+  std::uint32_t present = counted_.load();
+  do {
+    if (present >= most) return false;
+  } while (!counted_.compare_exchange_weak(present, present + 1));
   return true;
 }
 
-void ServerState::leave(const ServerPlace& place) {
-  if (place.is_counted_) {
-    --counted_;
-    queue_->call_next();
-  }
-  // Last: when the registry sees that nobody is left, it may do away with this.
-  std::atomic<std::uint32_t>& active = workers_[place.worker_].active;
-  active.store(active.load(std::memory_order_relaxed) - 1, std::memory_order_release);
+void ServerState::count_out() {
+  --counted_;
+  queue_->call_next();
 }
 
 bool ServerState::connect_failed(std::size_t worker, Status status, microseconds now,

@@ -58,7 +58,7 @@ class ServerPlace {
   ServerPlace& operator=(const ServerPlace&) = delete;
   ~ServerPlace() { release(); }
 
-  void release();
+  inline void release();
 
  private:
   friend class ServerState;
@@ -97,7 +97,15 @@ class ServerState {
 
   /// Takes a place at the server; `most`: 0, or how many there are. `is_counted`: over all workers; always if
   /// there is a most. False: it is full. `place` is not one already.
-  [[nodiscard]] bool enter(std::uint32_t worker, std::uint32_t most, bool is_counted, ServerPlace& place);
+  [[nodiscard]] bool enter(std::uint32_t worker, std::uint32_t most, bool is_counted, ServerPlace& place) {
+    const bool counts = is_counted || most != 0;
+    if (counts && !count_in(most)) return false;
+    count(workers_[worker].active);
+    place.state_ = this;
+    place.worker_ = worker;
+    place.is_counted_ = counts;
+    return true;
+  }
   /// Over all workers, of those that are counted: as long as the configuration needs it.
   [[nodiscard]] std::uint32_t counted_connections() const { return counted_.load(); }
 
@@ -150,7 +158,14 @@ class ServerState {
 
  private:
   friend class ServerPlace;
-  void leave(const ServerPlace& place);
+  void leave(const ServerPlace& place) {
+    if (place.is_counted_) count_out();
+    // Last: when the registry sees that nobody is left, it may do away with this.
+    std::atomic<std::uint32_t>& active = workers_[place.worker_].active;
+    active.store(active.load(std::memory_order_relaxed) - 1, std::memory_order_release);
+  }
+  [[nodiscard]] bool count_in(std::uint32_t most);
+  void count_out();
 
   // Why a server may not be asked: bits of obstacles_.
   static constexpr std::uint8_t down = 1;
@@ -199,6 +214,10 @@ class ServerState {
   std::uint64_t checks_ = 0;
   std::uint64_t failed_checks_ = 0;
 };
+
+inline void ServerPlace::release() {
+  if (ServerState* state = std::exchange(state_, nullptr)) state->leave(*this);
+}
 
 /// Who has the states, by the name of the backend and the address of the server, so that a new configuration
 /// or a new answer of a name server finds those of the servers that stay. For the control thread; outlives

@@ -213,6 +213,7 @@ void Session::timer_fired() {
 void Session::start_relay() {
   state_ = State::relaying;
   snapshot_->choice().connect_succeeded(backend_, server_index_);
+  release_source();
   count_relay();
   last_activity_ = loop().now();
   server_receive_.expect_wait();
@@ -408,7 +409,7 @@ void Session::terminate(Outcome outcome, CloseMode mode) {
   if (server_close_mode_ == CloseMode::orderly) server_close_mode_ = mode;
   state_ = State::terminating;
   loop().cancel(timer_);
-  (void)leave_queue();
+  if (waiter_) (void)leave_queue();
   for (Op* op : {&client_receive_, &client_send_, &server_receive_, &server_send_}) loop().cancel(*op);
   close_when_quiet();
 }
@@ -423,6 +424,7 @@ void Session::close_when_quiet() {
   state_ = State::closing;
   release_first_bytes();
   release_announcement();
+  release_source();
   upstream_.release(loop());
   downstream_.release(loop());
   if (exchange_) worker_.exchanges().release(std::exchange(exchange_, nullptr));

@@ -24,6 +24,7 @@
 #include "dispatch/moved_session.h"
 #include "dispatch/outcome.h"
 #include "dispatch/relay.h"
+#include "dispatch/server_pool.h"
 #include "dispatch/server_queue.h"
 #include "dispatch/server_state.h"
 #include "platform/loop.h"
@@ -133,6 +134,9 @@ class Session {
   void connect_to(std::uint32_t backend);
   void connect_next(ServerQueue::Place place_if_full = ServerQueue::Place::last);
   void connect_to_server();
+  void connect_from_source(const Server& server, Loop::Then then);
+  void try_another(Status status);
+  void release_source();
   void connected(Op& op);
   void connect_failed(Status status);
   void wait_for_room(ServerQueue::Place place);
@@ -284,10 +288,11 @@ class Session {
   Socket client_;
   Socket server_ = Socket::none;
   FirstFlight* first_flight_ = nullptr;
-  HttpExchange* exchange_ = nullptr;       // of a connection that carries HTTP/1, from its route on
-  H2Exchange* http2_ = nullptr;            // of one that carries HTTP/2
-  ServerQueue::Waiter* waiter_ = nullptr;  // in the queue of backend_, or called
-  Announcement* announcement_ = nullptr;   // to the next server, from the route until it has it
+  HttpExchange* exchange_ = nullptr;           // of a connection that carries HTTP/1, from its route on
+  H2Exchange* http2_ = nullptr;                // of one that carries HTTP/2
+  ServerQueue::Waiter* waiter_ = nullptr;      // in the queue of backend_, or called
+  SourcedAddress* sourced_address_ = nullptr;  // of a transparent connect
+  Announcement* announcement_ = nullptr;       // to the next server, from the route until it has it
   std::uint8_t* first_buffer_ =
       nullptr;  // of the receive that completed the first flight, until the relay takes it
   ByteView first_bytes_;

@@ -48,7 +48,25 @@ void Session::connect_to_server() {
   if (server.leads_back_if_local && worker_.is_known_loop(server)) return connect_failed(Status::refused);
   loop().arm(timer_, snapshot_->config().backends[backend_].connect_timeout);
   const bool has_bytes = announcement_ || !first_bytes_.empty() || !upstream_.pending().empty();
-  loop().connect(server_send_, server.address, has_bytes ? Loop::Then::sends_at_once : Loop::Then::waits);
+  const Loop::Then then = has_bytes ? Loop::Then::sends_at_once : Loop::Then::waits;
+  if (snapshot_->config().backends[backend_].is_transparent) return connect_from_source(server, then);
+  loop().connect(server_send_, server.address, then);
+}
+
+/// A client without an address, or with one of the other family, cannot be anybody's at this server, which is
+/// not the server's fault.
+void Session::connect_from_source(const Server& server, Loop::Then then) {
+  if (!source_ || source_->address.is_v4() != server.address.ip->address.is_v4()) {
+    return try_another(Status::unreachable);
+  }
+  if (!sourced_address_) sourced_address_ = worker_.sourced_addresses().make();
+  static_cast<SocketAddress&>(*sourced_address_) = server.address;
+  sourced_address_->source = source_->address;
+  loop().connect(server_send_, *sourced_address_, then);
+}
+
+void Session::release_source() {
+  if (sourced_address_) worker_.sourced_addresses().release(std::exchange(sourced_address_, nullptr));
 }
 
 void Session::connected(Op& op) {
@@ -62,15 +80,20 @@ void Session::connected(Op& op) {
 }
 
 void Session::connect_failed(Status status) {
-  // Cancelled by our own timer, or given up by the system: either way nobody answered.
-  const bool timed_out = status == Status::cancelled || status == Status::timed_out;
+  if (status == Status::cancelled) status = Status::timed_out;  // by our own timer
+  if (!is_shortage(status)) {
+    snapshot_->choice().connect_failed(backend_, server_index_, status, loop().now());
+  }
+  try_another(status);
+}
+
+void Session::try_another(Status status) {
+  const bool timed_out = status == Status::timed_out;
   connect_outcome_ = is_shortage(status) ? Outcome::unavailable
                      : timed_out         ? Outcome::connect_timeout
                                          : Outcome::refused;
   if (!is_shortage(status)) {
     tried_.push_back(server_index_);
-    snapshot_->choice().connect_failed(backend_, server_index_, timed_out ? Status::timed_out : status,
-                                       loop().now());
     if (attempts_left_ > 0) {
       if (server_ == Socket::none) return connect_next();
       return loop().close(server_receive_, std::exchange(server_, Socket::none), CloseMode::reset);

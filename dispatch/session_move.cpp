@@ -137,6 +137,7 @@ void Session::arrive(MovedSession moved) {
     auto place = admission->admit(source_ ? std::optional(source_->address) : std::nullopt, loop().now());
     if (place) place_ = std::move(*place);
   }
+  if (backend) snapshot_->choice().take_place(backend->backend, backend->server, server_place_);
   if (moved.is_between_requests) {
     exchange_ = worker_.exchanges().make(listener().first_flight_limit);
     exchange_->requests_to_server = moved.requests_to_server;

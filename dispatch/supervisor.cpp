@@ -63,25 +63,34 @@ Supervisor::~Supervisor() {
   while (control_) loop_.run_once();
   listener_watch_.reset();
   address_follower_.reset();
-  dispatcher_.reset();
+  takeover_.reset();    // brings sessions
+  dispatcher_.reset();  // sends them
+  upgrade_.reset();
   loop_.cancel(drain_timer_);
 }
 
-std::expected<void, std::string> Supervisor::start(
-    Config config, std::function<std::expected<void, std::string>()> on_bound) {
+std::expected<void, std::string> Supervisor::start(Config config,
+                                                   std::function<std::expected<void, std::string>()> on_bound,
+                                                   std::unique_ptr<Takeover> takeover) {
+  takeover_ = std::move(takeover);
   const auto shared = without_rules(std::move(config));
   control_ = std::make_unique<Control>(loop_, program_);
   DispatcherOptions options;
   options.passed_sockets = service_manager_.take_passed_sockets();
+  if (takeover_) options.inherited = takeover_->take_sockets();
   options.on_bound = [&]() -> std::expected<void, std::string> {
-    // Its addresses are bound with the others, by whom all are bound.
-    if (auto opened = control_->adopt(shared->server); !opened) return opened;
-    return on_bound ? on_bound() : std::expected<void, std::string>();
+    // Its addresses are bound with the others, by whom all are bound; or later, if another program has them
+    // yet.
+    auto opened = takeover_ ? std::expected<void, std::string>() : control_->adopt(shared->server);
+    return opened && on_bound ? on_bound() : opened;
   };
   options.watchdog_timeout = service_manager_.watchdog_timeout();
   options.all_well = [this] { service_manager_.keep_alive(); };
   auto started = Dispatcher::start(shared, loop_, options);
-  if (!started) return std::unexpected(std::move(started.error()));
+  if (!started) {
+    if (takeover_) takeover_->failed(started.error());
+    return std::unexpected(std::move(started.error()));
+  }
   dispatcher_ = std::move(*started);
   address_follower_.emplace(*dispatcher_);
   listener_watch_.emplace(loop_, [this] {
@@ -89,6 +98,18 @@ std::expected<void, std::string> Supervisor::start(
     return dispatcher_->is_draining() ? std::vector<ListenerWatch::Own>{}
                                       : listening_sockets(*dispatcher_->snapshot());
   });
+  if (takeover_) {
+    takeover_->ready(*dispatcher_, [this] {
+      loop_.post([this] {
+        if (!control_ || !control_closed_.empty()) return;
+        dispatcher_->ask_workers([](Worker& worker) { worker.renew_accepts(); }, [] {});
+        // There is no way back any more.
+        if (const auto opened = control_->adopt(dispatcher_->snapshot()->config->server); !opened) {
+          spdlog::error("upgrade: {}", opened.error());
+        }
+      });
+    });
+  }
   signals_.emplace([this](Signal signal) { loop_.post([this, signal] { signalled(signal); }); });
   return {};
 }
@@ -109,8 +130,7 @@ void Supervisor::signalled(Signal signal) {
     case Signal::reload:
       return reload([](const ReloadReport&) {});
     case Signal::upgrade:
-      spdlog::warn("SIGUSR2: upgrade is not supported yet; this program goes on");
-      return;
+      return upgrade({}, [](const auto&) {});
   }
 }
 
@@ -128,6 +148,51 @@ void Supervisor::shut_down() {
   loop_.arm(drain_timer_, patience);
 }
 
+void Supervisor::upgrade(std::string program, std::function<void(std::expected<int, std::string>)> done) {
+  if (upgrade_ || dispatcher_->is_draining()) {
+    return done(std::unexpected(dispatcher_->is_draining() ? "this program is at its end"
+                                                           : "an upgrade is under way already"));
+  }
+  if (program.empty()) program = path_of_this_program();
+  spdlog::info("upgrade: starting '{}'", program);
+  upgrade_ =
+      std::make_unique<Upgrade>(loop_,
+                                Upgrade::Options{.program = std::move(program),
+                                                 .variables = service_manager_.variables_for_successor(),
+                                                 .sockets = dispatcher_->listening_sockets()},
+                                [this, done = std::move(done)](const Upgrade::Started& started) {
+                                  done(started);
+                                  upgraded(started);
+                                });
+}
+
+void Supervisor::upgraded(const Upgrade::Started& started) {
+  if (!started) {
+    for (const std::string& line : lines_of(started.error())) spdlog::error("upgrade: {}", line);
+    spdlog::error("upgrade: nothing has changed; this program goes on");
+    loop_.post([this] { upgrade_.reset(); });  // in a turn of its own: it is the one that calls
+    return;
+  }
+  spdlog::info("upgrade: process {} accepts connections; those that run here move to it", *started);
+  service_manager_.main_process(*started);
+  // Two things have to be over: accepting, and the admin socket with the monitor.
+  const auto to_be_freed = std::make_shared<int>(2);
+  const auto one_is_free = [this, to_be_freed] {
+    if (--*to_be_freed == 0) upgrade_->free_addresses();
+  };
+  address_follower_.reset();
+  dispatcher_->hand_over(
+      [this](MovedSession session, std::function<void(bool)> answer) {
+        upgrade_->move(std::move(session), std::move(answer));
+      },
+      one_is_free,
+      [this] {
+        spdlog::info("upgrade: the last connection has gone; this process ends");
+        close_control([this] { loop_.stop(); });
+      });
+  close_control(one_is_free);
+}
+
 void Supervisor::begin_draining() {
   service_manager_.stopping();
   service_manager_.status("shutting down: waiting for the last connections");
@@ -136,11 +201,13 @@ void Supervisor::begin_draining() {
 
 void Supervisor::close_control(std::function<void()> closed) {
   if (!control_) return closed();
-  control_->stop([this, closed = std::move(closed)] {
+  control_closed_.push_back(std::move(closed));
+  if (control_closed_.size() > 1) return;
+  control_->stop([this] {
     // In a turn of its own: it is the one that calls.
-    loop_.post([this, closed] {
+    loop_.post([this] {
       control_.reset();
-      closed();
+      for (const auto& each : std::exchange(control_closed_, {})) each();
     });
   });
 }
@@ -193,6 +260,7 @@ void Supervisor::reload_file(std::function<void(const ReloadReport&)> done) {
 
   const auto after = without_rules(std::move(*result.config));
   if (dispatcher_->is_draining()) return done(failed_reload({"the program is shutting down"}));
+  if (upgrade_) return done(failed_reload({"an upgrade is under way, which reads the file as well"}));
   if (const auto opened = control_->adopt(after->server); !opened) {
     return done(failed_reload({opened.error()}));
   }

@@ -16,6 +16,8 @@
 #include "dispatch/dispatcher.h"
 #include "dispatch/listener_watch.h"
 #include "dispatch/reload_report.h"
+#include "dispatch/takeover.h"
+#include "dispatch/upgrade.h"
 #include "platform/loop.h"
 #include "platform/service_manager.h"
 #include "platform/signals.h"
@@ -35,8 +37,10 @@ class Supervisor {
   ~Supervisor();
 
   /// When this returns, connections are being accepted. `on_bound` and the error: see Dispatcher::start.
+  /// `takeover`: of the program whose place this one takes; null: of none.
   std::expected<void, std::string> start(Config config,
-                                         std::function<std::expected<void, std::string>()> on_bound = {});
+                                         std::function<std::expected<void, std::string>()> on_bound = {},
+                                         std::unique_ptr<Takeover> takeover = nullptr);
   /// Serves until the program has been told to end and the last connection has ended. If that was because a
   /// worker is stuck, its thread is still there, and destroying this would wait for it.
   void run();
@@ -45,7 +49,11 @@ class Supervisor {
   void reload(std::function<void(const ReloadReport&)> done);
   /// Stops accepting; ends after the last connection.
   void drain();
-  /// The same, and ends in any case when the configuration's time is over.
+  /// Starts `program`, an absolute path, or if it is empty the file of this one, which may be a newer version
+  /// by now, and gives everything to it. `done` is called when it accepts connections, with its process, or
+  /// when it has failed to, and nothing has changed.
+  void upgrade(std::string program, std::function<void(std::expected<int, std::string>)> done);
+  /// Stops accepting, and ends in any case when the configuration's time is over.
   void shut_down();
 
   [[nodiscard]] Dispatcher& dispatcher() { return *dispatcher_; }
@@ -64,6 +72,7 @@ class Supervisor {
   void end_without_the_stuck();
   void begin_draining();
   void close_control(std::function<void()> closed);
+  void upgraded(const Upgrade::Started& started);
 
   Loop loop_;
   ServiceManager service_manager_;
@@ -71,7 +80,10 @@ class Supervisor {
   std::optional<AddressFollower> address_follower_;
   std::optional<ListenerWatch> listener_watch_;
   RunningProgram program_{*this};
-  std::unique_ptr<Control> control_;  // null: it is closed
+  std::unique_ptr<Control> control_;                   // null: it is closed
+  std::vector<std::function<void()>> control_closed_;  // to be called when it is
+  std::unique_ptr<Takeover> takeover_;                 // null: nobody was there before
+  std::unique_ptr<Upgrade> upgrade_;                   // null: none is under way
   std::optional<SignalThread> signals_;
   Timer drain_timer_;
   bool has_deadline_ = false;

@@ -75,24 +75,31 @@ void Takeover::failed(std::string_view why) {
   (void)channel_.send(message_of(TakeoverMessage::failed, text));
 }
 
-bool Takeover::ready() {
-  if (!channel_.send(message_of(TakeoverMessage::ready))) return false;
-  const auto message = channel_.receive();
-  return message && kind_of(message->bytes) == TakeoverMessage::control_is_free;
+void Takeover::ready(Dispatcher& dispatcher, std::function<void()> addresses_are_free) {
+  if (!channel_.send(message_of(TakeoverMessage::ready))) {
+    spdlog::warn("upgrade: the program before this one is gone, and its connections with it");
+  }
+  thread_ = std::thread([this, &dispatcher, addresses_are_free = std::move(addresses_are_free)]() mutable {
+    receive_until_end(dispatcher, std::move(addresses_are_free));
+  });
 }
 
-void Takeover::receive_sessions(Dispatcher& dispatcher) {
-  thread_ = std::thread([this, &dispatcher] { receive_until_end(dispatcher); });
-}
-
-void Takeover::receive_until_end(Dispatcher& dispatcher) {
+void Takeover::receive_until_end(Dispatcher& dispatcher, std::function<void()> addresses_are_free) {
+  const auto free_addresses = [&] {
+    if (const auto tell = std::exchange(addresses_are_free, nullptr)) tell();
+  };
   std::size_t taken = 0;
   while (const auto message = channel_.receive()) {
-    const bool is_taken = kind_of(message->bytes) == TakeoverMessage::session &&
-                          receive_session(dispatcher, *message);
+    if (kind_of(message->bytes) == TakeoverMessage::addresses_are_free) {
+      free_addresses();
+      continue;
+    }
+    const bool is_taken =
+        kind_of(message->bytes) == TakeoverMessage::session && receive_session(dispatcher, *message);
     if (is_taken) ++taken;
     if (!channel_.send(message_of(is_taken ? TakeoverMessage::taken : TakeoverMessage::refused))) break;
   }
+  free_addresses();
   spdlog::info("upgrade: {} connections have come from the program before", taken);
 }
 

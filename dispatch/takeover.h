@@ -2,6 +2,7 @@
 #pragma once
 
 #include <expected>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -30,17 +31,15 @@ class Takeover {
   [[nodiscard]] std::vector<ListeningSockets::Open> take_sockets() { return std::exchange(sockets_, {}); }
   /// There will be no start: the other program goes on.
   void failed(std::string_view why);
-  /// Connections are being accepted here. Returns when the other program has given up the admin socket and the
-  /// monitor address. False: it is gone.
-  [[nodiscard]] bool ready();
-  /// From now on sessions come, on a thread of its own, until the other program has no more. The dispatcher
-  /// must outlive this object.
-  void receive_sessions(Dispatcher& dispatcher);
+  /// Connections are being accepted here. From now on sessions come, on a thread of its own, until the other
+  /// program has no more. `addresses_are_free` is called there, once, when the other program accepts
+  /// nothing any more and has given up the admin socket and the monitor address, or is gone. The dispatcher must outlive this object.
+  void ready(Dispatcher& dispatcher, std::function<void()> addresses_are_free);
 
  private:
   explicit Takeover(SocketChannel channel) : channel_(std::move(channel)) {}
   std::expected<void, std::string> read_introduction();
-  void receive_until_end(Dispatcher& dispatcher);
+  void receive_until_end(Dispatcher& dispatcher, std::function<void()> addresses_are_free);
   bool receive_session(Dispatcher& dispatcher, const SocketChannel::Message& message);
   bool receive_bytes(std::vector<std::uint8_t>& bytes, std::uint64_t length);
 

@@ -1,5 +1,6 @@
 #include "dispatch/takeover_messages.h"
 
+#include <algorithm>
 #include <exception>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
@@ -44,8 +45,9 @@ auto decoded(ByteView bytes, const Decode& decode)
 }  // namespace
 
 std::vector<std::uint8_t> message_of(TakeoverMessage kind, ByteView rest) {
-  std::vector<std::uint8_t> message{std::to_underlying(kind)};
-  message.insert(message.end(), rest.begin(), rest.end());
+  std::vector<std::uint8_t> message(1 + rest.size());
+  message[0] = std::to_underlying(kind);
+  std::ranges::copy(rest, message.begin() + 1);
   return message;
 }
 

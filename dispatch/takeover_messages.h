@@ -23,7 +23,7 @@ enum class TakeoverMessage : std::uint8_t {
   all_listeners = 'A',
   ready = 'R',       ///< new: connections are being accepted
   failed = 'F',      ///< new: it cannot start; the rest says why
-  control_is_free = 'C',  ///< old: admin socket and monitor address can be bound
+  addresses_are_free = 'C',  ///< old: accepts no more; the admin socket and the monitor address can be bound
   session = 'S',     ///< old: one, with its two sockets
   bytes = 'B',       ///< old: some of the session's bytes, first those to the server
   taken = 'Y',       ///< new: the session goes on there

@@ -37,13 +37,13 @@ Upgrade::Upgrade(Loop& control, Options options, std::function<void(Started)> st
 
 Upgrade::~Upgrade() {
   control_.cancel(patience_timer_);
+  if (!thread_.joinable()) return;
   {
     const std::lock_guard lock(mutex_);
     is_ending_ = true;
+    if (!is_idle_) channel_.shut_down();
   }
   wake_.notify_one();
-  if (!thread_.joinable()) return;
-  channel_.shut_down();
   thread_.join();
 }
 
@@ -89,10 +89,10 @@ bool Upgrade::send_listeners() {
   return channel_.send(message_of(TakeoverMessage::all_listeners));
 }
 
-void Upgrade::free_control() {
+void Upgrade::free_addresses() {
   {
     const std::lock_guard lock(mutex_);
-    control_is_free_ = true;
+    addresses_are_free_ = true;
   }
   wake_.notify_one();
 }
@@ -110,9 +110,11 @@ void Upgrade::move_sessions() {
   bool has_said_so = false;
   for (;;) {
     std::unique_lock lock(mutex_);
-    wake_.wait(lock, [&] { return is_ending_ || !moving_.empty() || (control_is_free_ && !has_said_so); });
-    if (is_there && control_is_free_ && !std::exchange(has_said_so, true)) {
-      is_there = channel_.send(message_of(TakeoverMessage::control_is_free));
+    is_idle_ = true;
+    wake_.wait(lock, [&] { return is_ending_ || !moving_.empty() || (addresses_are_free_ && !has_said_so); });
+    is_idle_ = false;
+    if (is_there && addresses_are_free_ && !std::exchange(has_said_so, true)) {
+      is_there = channel_.send(message_of(TakeoverMessage::addresses_are_free));
     }
     if (moving_.empty()) {
       if (is_ending_) return;

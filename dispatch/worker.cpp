@@ -152,6 +152,10 @@ Session& Worker::add_session(WorkerSnapshot& snapshot, std::uint32_t listener, S
   return *session;
 }
 
+void Worker::renew_accepts() {
+  for (const auto& acceptor : acceptors_) acceptor->renew();
+}
+
 bool Worker::take_over(MovedSession& moved) {
   const auto listener = snapshot().listener_named(moved.listener);
   if (!listener || draining_) return false;

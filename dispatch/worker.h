@@ -60,6 +60,8 @@ class Worker {
   /// The same, and sessions go to `mover` as they become ready for it, those that wait for a further request
   /// among them. To be called instead of drain().
   void hand_over(SessionMover mover, std::function<void()> stopped_accepting, std::function<void()> drained);
+  /// Another process has stopped accepting from our sockets: see Acceptor::renew.
+  void renew_accepts();
   /// A session from another process. False: there is no listener of its name here, and nothing has happened.
   bool take_over(MovedSession& moved);
   /// Ends all sessions now; after drain() also those that an accept in flight still brings.
@@ -99,6 +101,7 @@ class Worker {
   [[nodiscard]] std::string spare_text();
   void keep_text(std::string text);
   [[nodiscard]] Pool<ServerQueue::Waiter>& waiters() { return waiters_; }
+  [[nodiscard]] Pool<SourcedAddress>& sourced_addresses() { return sourced_addresses_; }
   /// A connection that waits for a further request is to end instead.
   [[nodiscard]] bool is_draining() const { return draining_ && !mover_; }
   [[nodiscard]] bool is_terminating() const { return terminating_; }
@@ -139,6 +142,7 @@ class Worker {
   Pool<Announcement> announcements_;
   Pool<H2Exchange> http2_exchanges_;
   Pool<ServerQueue::Waiter> waiters_;
+  Pool<SourcedAddress> sourced_addresses_;
   Session* first_session_ = nullptr;
   WorkerMetrics metrics_;
   std::uint64_t last_number_ = 0;

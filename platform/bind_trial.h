@@ -35,7 +35,7 @@ inline constexpr std::array all_port_uses{PortUse::listening, PortUse::connected
 /// Whose the second socket is. The first one is this process's.
 enum class SecondOwner : std::uint8_t { same_process, other_process, other_user };
 inline constexpr std::array all_second_owners{SecondOwner::same_process, SecondOwner::other_process,
-                                       SecondOwner::other_user};
+                                              SecondOwner::other_user};
 
 enum class TrialAddress : std::uint8_t {
   loopback,  ///< 127.0.0.1

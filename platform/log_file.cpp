@@ -30,7 +30,7 @@ std::expected<std::FILE*, std::string> open_log_file(const std::string& path, co
   // Only the opening must not wait: whoever writes has a thread for that.
   std::FILE* file = ::fcntl(descriptor, F_SETFL, O_APPEND) == 0 ? ::fdopen(descriptor, "a") : nullptr;
   if (file) {
-    ::setvbuf(file, nullptr, _IONBF, 0);
+    (void)::setvbuf(file, nullptr, _IONBF, 0);
     return file;
   }
   const int error = errno;

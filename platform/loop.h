@@ -43,6 +43,11 @@ class Loop {
     op.address = &address;
     op.data_follows = then == Then::sends_at_once;
   }
+  /// The same from a given source address, which needs a privilege (can_connect_transparently()).
+  void connect(Op& op, const SourcedAddress& address, Then then) {
+    connect(op, static_cast<const SocketAddress&>(address), then);
+    op.has_source = true;
+  }
   /// The bytes come in a buffer of buffers(), see Op::take_buffer.
   void receive(Op& op, Socket socket) { start(op, Op::Kind::receive, socket); }
   /// What has come by now; `nothing_yet` if the receive would have to wait.
@@ -121,7 +126,7 @@ class Loop {
     op.count = 0;
     op.buffer = nullptr;
     op.pipe = Pipe::none;
-    op.data_follows = op.ends_stream = op.is_bulk = op.only_now = op.polls = false;
+    op.data_follows = op.has_source = op.ends_stream = op.is_bulk = op.only_now = op.polls = false;
     op.last = false;
     op.cancel_requested = false;
     queued_.push(op);

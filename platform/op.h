@@ -38,6 +38,12 @@ std::string_view to_string(Status status);
   return status == Status::no_descriptors || status == Status::no_resources;
 }
 
+/// Where to connect to, and from which address: one that need not be this host's (IP_TRANSPARENT). The port
+/// is the system's choice. Both are of one family.
+struct SourcedAddress : SocketAddress {
+  IpAddress source;
+};
+
 /// How a connection ends for its peer.
 enum class CloseMode : std::uint8_t {
   orderly,    ///< what was sent is delivered, then the end of the stream
@@ -105,13 +111,14 @@ class Op {
   // Between Loop and Backend. Owners leave these alone.
   CloseMode close_mode = CloseMode::orderly;
   bool cancel_requested = false;
-  bool data_follows = false;  ///< of connect
-  bool ends_stream = false;   ///< of send
-  bool is_bulk = false;       ///< of receive, which may then use a pipe
-  bool only_now = false;      ///< of receive: not to wait
-  bool likely_waits = false;  ///< of receive: to be tried when the socket is ready, and not before
-  bool polls = false;         ///< waits for its socket to become ready, and is to be tried then
-  Pipe pipe = Pipe::none;     ///< of bulk receive; of send: has the bytes instead of `data`
+  bool data_follows : 1 = false;  ///< of connect
+  bool has_source : 1 = false;    ///< of connect: `address` is that of a SourcedAddress
+  bool ends_stream = false;       ///< of send
+  bool is_bulk = false;           ///< of receive, which may then use a pipe
+  bool only_now = false;          ///< of receive: not to wait
+  bool likely_waits = false;      ///< of receive: to be tried when the socket is ready, and not before
+  bool polls = false;             ///< waits for its socket to become ready, and is to be tried then
+  Pipe pipe = Pipe::none;         ///< of bulk receive; of send: has the bytes instead of `data`
   union {
     Socket listener;       ///< of accept
     std::uint32_t length;  ///< of send; of a bulk receive the most that it may bring

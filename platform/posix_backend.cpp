@@ -15,6 +15,7 @@
 
 #include "platform/address_translation.h"
 #include "platform/error_translation.h"
+#include "platform/transparent.h"
 
 namespace portshare {
 
@@ -76,7 +77,8 @@ void PosixBackend::settle(Op& op, int error, OpQueue& done) {
 
 bool PosixBackend::open_socket(Op& op, OpQueue& done) {
   const auto& ip = op.address->ip;
-  int descriptor = ip ? spare_sockets_.take(ip->address.is_v4()) : -1;
+  // One that is bound to a client's address is nobody else's.
+  int descriptor = ip && !op.has_source ? spare_sockets_.take(ip->address.is_v4()) : -1;
   if (descriptor < 0) {
     const int family = !ip ? AF_UNIX : ip->address.is_v4() ? AF_INET : AF_INET6;
     do {
@@ -96,6 +98,13 @@ bool PosixBackend::open_socket(Op& op, OpQueue& done) {
     if (op.data_follows) ::setsockopt(descriptor, IPPROTO_TCP, TCP_QUICKACK, &off, sizeof(off));
   }
   op.socket = Socket{descriptor};
+  if (op.has_source) {
+    if (const int error =
+            bind_to_source(descriptor, static_cast<const SourcedAddress*>(op.address)->source)) {
+      finish_connect(op, error, done);
+      return false;
+    }
+  }
   return true;
 }
 
@@ -113,7 +122,9 @@ bool PosixBackend::try_connect(Op& op, OpQueue& done) {
   // to be told.
   if (result != 0 && errno == EINPROGRESS) {
     result = ::connect(descriptor, address, length);
-    if (result == 0) spare_sockets_.connected_at_once(op.socket, op.address->ip->address.is_v4());
+    if (result == 0 && !op.has_source) {
+      spare_sockets_.connected_at_once(op.socket, op.address->ip->address.is_v4());
+    }
   }
   if (result != 0 && errno == EALREADY) return false;
   finish_connect(op, result == 0 || errno == EISCONN ? 0 : errno, done);

@@ -26,7 +26,8 @@ class PosixBackend : public Backend {
   /// After the descriptor became readable.
   void consume_wake() const;
 
-  /// Opens the socket of a connect, non-blocking, into `op.socket`. False: `op` has failed and is in `done`.
+  /// Opens the socket of a connect, non-blocking, bound to its source if it has one, into `op.socket`. False:
+  /// `op` has failed and is in `done`.
   [[nodiscard]] bool open_socket(Op& op, OpQueue& done);
   /// Connects `op.socket`, which is open. True: `op` is in `done`, which it is mostly for a server on this
   /// host. False: to be tried again when the socket has become writable, or by retry_unix_connects().

@@ -238,6 +238,8 @@ void UringBackend::collect(OpQueue& done) {
 }
 
 void UringBackend::complete(Op& op, int result, unsigned flags, OpQueue& done) {
+  // A cancellation that meets an operation at work interrupts it, before it has done anything.
+  if (result == -EINTR && op.cancel_requested) result = -ECANCELED;
   if (op.polls) {
     complete_poll(op, result, done);
     return;

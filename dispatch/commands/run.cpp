@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -18,6 +19,7 @@
 #include "dispatch/privilege_drop.h"
 #include "dispatch/supervisor.h"
 #include "platform/engine.h"
+#include "platform/program_start.h"
 #include "platform/service_manager.h"
 #include "platform/signals.h"
 
@@ -56,13 +58,18 @@ int run_dispatcher(Config config) {
     print_errors(errors);
     return exit_code::failed;
   };
+  std::unique_ptr<Takeover> takeover;
+  if (auto channel = take_channel()) {
+    auto begun = Takeover::begin(std::move(*channel));
+    if (!begun) return fail(begun.error());
+    takeover = std::move(*begun);
+  }
   auto engine = make_engine(Engine::epoll);
   if (!engine) return fail(engine.error().reason);
   Supervisor supervisor(std::move(*engine), std::move(service_manager));
-  if (const auto started = supervisor.start(std::move(config), [&] { return privileges->finish(); });
-      !started) {
-    return fail(started.error());
-  }
+  const auto started =
+      supervisor.start(std::move(config), [&] { return privileges->finish(); }, std::move(takeover));
+  if (!started) return fail(started.error());
   error_log->announce("ready");
   supervisor.run();
   exit_even_if_logs_are_stuck();

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <chrono>
+#include <filesystem>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 #include <thread>
@@ -119,7 +120,7 @@ int upgrade_command(std::span<const std::string> arguments) {
                     std::move(options), arguments);
   if (!steering.is_ready()) return steering.exit_code();
   const auto* const binary = option_value<std::string>(steering.values(), "binary");
-  const std::string body = binary ? Json{{"binary", *binary}}.dump() : "";
+  const std::string body = binary ? Json{{"binary", std::filesystem::absolute(*binary).string()}}.dump() : "";
   return steering.post("/upgrade", body,
                        [](const Json& json) { return json.value("message", "upgraded") + "\n"; });
 }

@@ -175,7 +175,9 @@ void Api::upgrade(const HttpRequest& request, HttpReply reply) const {
   std::string binary;
   if (!request.body.empty()) {
     auto text = text_of(request.body, "binary");
-    if (!text) return reply.send(fault(400, R"(the body is {"binary": "/path"}, or empty)"));
+    if (!text || !text->starts_with('/')) {
+      return reply.send(fault(400, R"(the body is {"binary": "/path"}, or empty)"));
+    }
     binary = std::move(*text);
   }
   program_.upgrade(std::move(binary), [reply](const std::expected<std::string, std::string>& result) {

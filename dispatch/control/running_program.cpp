@@ -132,10 +132,12 @@ void RunningProgram::drain() {
   supervisor_.drain();
 }
 
-void RunningProgram::upgrade(std::string /*binary*/,
+void RunningProgram::upgrade(std::string binary,
                              std::function<void(std::expected<std::string, std::string>)> done) {
-  done(std::unexpected(
-      std::string("this version cannot be upgraded while it runs: start the new one instead")));
+  supervisor_.upgrade(std::move(binary), [done = std::move(done)](const std::expected<int, std::string>& started) {
+    if (!started) return done(std::unexpected(started.error()));
+    done(fmt::format("process {} has taken the place of process {}", *started, process_id()));
+  });
 }
 
 void RunningProgram::set_log_level(LogLevel level) {

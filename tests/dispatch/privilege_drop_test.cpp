@@ -35,6 +35,12 @@ TEST(NeededCapabilities, ALowPortNeedsOneToBindItAgain) {
   EXPECT_THAT(needed_capabilities(config_bound_to("*:1")), ElementsAre(Capability::net_bind_service));
 }
 
+TEST(NeededCapabilities, ConnectingFromAClientsAddressNeedsOne) {
+  Config config = config_bound_to("127.0.0.1:65535");
+  config.backends[0].is_transparent = true;
+  EXPECT_THAT(needed_capabilities(config), ElementsAre(Capability::net_admin));
+}
+
 TEST(PrivilegeDrop, AUserThatIsNotThereIsAnErrorOfTheStart) {
   Config config = config_bound_to("127.0.0.1:0");
   config.server.user = "no-such-user";

@@ -139,6 +139,60 @@ def several_servers(example):
         example.goes_to(port, request("any.example.com"), "127.0.0.1:8002")
 
 
+def health(example):
+    port = example.bind("*:80")
+    example.replace("interval = \"2s\", timeout = \"1s\"", "interval = \"50ms\", timeout = \"30s\"")
+    example.replace("127.0.0.1:8001", f"127.0.0.1:{free_port()}")  # refuses
+    example.server("127.0.0.1:8002")
+    example.server("127.0.0.1:8009")
+    dispatcher = example.run()
+
+    def answer_check(server, status):
+        with accept(example.servers[server]) as check:
+            assert check.recv(4096).startswith(b"GET /live HTTP/1.1\r\n")
+            check.sendall(f"HTTP/1.1 {status} Whatever\r\n\r\n".encode())
+
+    def down(number):
+        return dispatcher.stderr.count("is down") >= number
+
+    dispatcher.eventually(lambda: down(1), "the first server down")
+    for number in range(5):
+        if not down(2):
+            answer_check("127.0.0.1:8002", 503)
+        answer_check("127.0.0.1:8009", 200)
+    dispatcher.eventually(lambda: down(2), "the second server down")
+    with connect(port) as client:
+        client.sendall(request("any.example.com"))
+        while True:  # the checks go on
+            with accept(example.servers["127.0.0.1:8009"]) as server:
+                if server.recv(4096) == request("any.example.com"):
+                    return
+                server.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+
+
+def balance(example):
+    ports = {"mail": example.bind("*:993"), "web": example.bind("*:80")}
+    servers = ["127.0.0.1:" + port for port in ("9931", "9932", "8001", "8002", "8011", "8012")]
+    for server in servers:
+        example.server(server)
+    example.run()
+
+    def open_one(port, first_bytes, *expected):
+        client = connect(port)
+        client.sendall(first_bytes)
+        while True:
+            for server in expected:
+                if not nobody_came(example.servers[server]):
+                    return client, server
+
+    held = [open_one(ports["mail"], b"", *servers[:2]) for _ in range(4)]
+    assert sorted(server for _, server in held) == [servers[0]] * 2 + [servers[1]] * 2
+    stays = {open_one(ports["web"], request("shop.example.com"), *servers[2:4])[1] for _ in range(4)}
+    assert len(stays) == 1
+    for _ in range(4):
+        assert open_one(ports["web"], request("static.example.com"), *servers[4:])[1] in servers[4:]
+
+
 def inside_and_outside(example):
     port = example.bind("*:80")
     for old, new in (("10.0.0.0/8", "127.1.0.0/16"), ("203.0.113.0/24", "127.2.0.0/16")):
@@ -225,7 +279,7 @@ def all_but_one_address(example):
 USES = {"web.toml": web, "tls.toml": tls, "by-address.toml": by_address, "ssh-and-https.toml": ssh_and_https,
         "unix-sockets.toml": unix_sockets, "catch-all.toml": catch_all, "several-servers.toml": several_servers,
         "inside-and-outside.toml": inside_and_outside, "forwarded.toml": forwarded,
-        "proxy-protocol.toml": behind_a_proxy, "limits.toml": limits, "except.toml": all_but_one_address}
+        "proxy-protocol.toml": behind_a_proxy, "limits.toml": limits, "health.toml": health, "balance.toml": balance, "except.toml": all_but_one_address}
 
 
 def test_every_example_is_tried():

@@ -209,12 +209,13 @@ def test_nobody_slips_in_where_both_families_are_ours(workshop, other_family):
 def test_the_gap_of_linux_is_as_documented(workshop, bind, other_family):
     """The wildcard of one family alone. If this fails, docs/port-sharing.md has to be changed."""
     port = free_port()
-    workshop.portshare(configuration(bind.format(port), "127.0.0.1:9"))
+    dispatcher = workshop.portshare(configuration(bind.format(port), "127.0.0.1:9"))
     try:
         thieves = slip_in(port, other_family)
     except OSError:
         pytest.skip("this kernel does not have the gap")
     with connect(port, address="::1" if "[" in bind else "127.0.0.1"):
         eventually(lambda: any(map(has_come, thieves[1:])), "a connection that goes to the thief")
+    dispatcher.says(rf"a second program on its port: .*pid {os.getpid()}.* takes every connection")
     for thief in thieves:
         thief.close()

@@ -222,7 +222,7 @@ def same(request, server):
 
 def test_from_haproxy(workshop, tmp_path):
     text = section("From HAProxy")
-    servers = Servers(workshop, {9001: "admin", 9443: "shop", 9002: "acme", 8443: "web"})
+    servers = Servers(workshop, {9001: "admin", 9443: "shop", 9002: "acme", 8443: "web", 8444: "spare"})
     theirs, ours = free_port(), free_port()
     directory = tmp_path / "haproxy"
     directory.mkdir()
@@ -253,7 +253,7 @@ def test_from_haproxy(workshop, tmp_path):
 def test_what_is_not_tls_reaches_the_default_of_haproxy_only(workshop, tmp_path):
     """It waits for the whole inspect-delay before that, so here it is shorter than on the page."""
     text = section("From HAProxy")
-    servers = Servers(workshop, {9001: "admin", 9443: "shop", 9002: "acme", 8443: "web"})
+    servers = Servers(workshop, {9001: "admin", 9443: "shop", 9002: "acme", 8443: "web", 8444: "spare"})
     theirs, ours = free_port(), free_port()
     directory = tmp_path / "haproxy"
     directory.mkdir()
