@@ -93,8 +93,8 @@ class Dispatcher {
   /// Gets a session that can go on in another program, on a worker's thread, and says later, on any thread,
   /// whether it does.
   using SessionSender = std::function<void(MovedSession session, std::function<void(bool is_taken)> answer)>;
-  /// Instead of drain(), when another program accepts connections from the same sockets: they stay open there,
-  /// and sessions go to `sender` as they become ready for it. The others run to their end here.
+  /// Instead of drain(), when another program accepts connections from the same sockets: they stay open
+  /// there, and sessions go to `sender` as they become ready for it. The others run to their end here.
   void hand_over(SessionSender sender, std::function<void()> stopped_accepting,
                  std::function<void()> finished);
   /// The other side of that. False: the session cannot go on here; its sockets are still the caller's. May be

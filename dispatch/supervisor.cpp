@@ -79,10 +79,12 @@ std::expected<void, std::string> Supervisor::start(Config config,
   options.passed_sockets = service_manager_.take_passed_sockets();
   if (takeover_) options.inherited = takeover_->take_sockets();
   options.on_bound = [&]() -> std::expected<void, std::string> {
-    // Its addresses are bound with the others, by whom all are bound; or later, if another program has them
-    // yet.
-    auto opened = takeover_ ? std::expected<void, std::string>() : control_->adopt(shared->server);
-    return opened && on_bound ? on_bound() : opened;
+    // Its addresses are bound with the others, by whom all are bound; but while the program before has them,
+    // later.
+    if (auto opened = takeover_ ? std::expected<void, std::string>() : control_->adopt(shared->server);
+        !opened)
+      return opened;
+    return on_bound ? on_bound() : std::expected<void, std::string>();
   };
   options.watchdog_timeout = service_manager_.watchdog_timeout();
   options.all_well = [this] { service_manager_.keep_alive(); };
@@ -104,9 +106,8 @@ std::expected<void, std::string> Supervisor::start(Config config,
         if (!control_ || !control_closed_.empty()) return;
         dispatcher_->ask_workers([](Worker& worker) { worker.renew_accepts(); }, [] {});
         // There is no way back any more.
-        if (const auto opened = control_->adopt(dispatcher_->snapshot()->config->server); !opened) {
-          spdlog::error("upgrade: {}", opened.error());
-        }
+        const auto opened = control_->adopt(dispatcher_->snapshot()->config->server);
+        if (!opened) spdlog::error("upgrade: {}", opened.error());
       });
     });
   }

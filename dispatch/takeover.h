@@ -20,8 +20,8 @@ class Dispatcher;
 /// The other side of an Upgrade. Its calls wait for the other program, for which it is urgent, too.
 class Takeover {
  public:
-  /// Reads what the other program has to say: its version, and its listening sockets. The error is a sentence,
-  /// which the other program is told, too.
+  /// Reads what the other program has to say: its version, and its listening sockets. The error is a
+  /// sentence, which the other program is told, too.
   static std::expected<std::unique_ptr<Takeover>, std::string> begin(SocketChannel channel);
   Takeover(const Takeover&) = delete;
   Takeover& operator=(const Takeover&) = delete;
@@ -33,7 +33,8 @@ class Takeover {
   void failed(std::string_view why);
   /// Connections are being accepted here. From now on sessions come, on a thread of its own, until the other
   /// program has no more. `addresses_are_free` is called there, once, when the other program accepts
-  /// nothing any more and has given up the admin socket and the monitor address, or is gone. The dispatcher must outlive this object.
+  /// nothing any more and has given up the admin socket and the monitor address, or is gone. The dispatcher
+  /// must outlive this object.
   void ready(Dispatcher& dispatcher, std::function<void()> addresses_are_free);
 
  private:

@@ -18,16 +18,16 @@ inline constexpr std::uint32_t takeover_protocol = 1;
 
 /// The first byte of each message.
 enum class TakeoverMessage : std::uint8_t {
-  hello = 'H',       ///< old: its protocol and version
-  listeners = 'L',   ///< old: some listening sockets
+  hello = 'H',      ///< old: its protocol and version
+  listeners = 'L',  ///< old: some listening sockets
   all_listeners = 'A',
-  ready = 'R',       ///< new: connections are being accepted
-  failed = 'F',      ///< new: it cannot start; the rest says why
+  ready = 'R',               ///< new: connections are being accepted
+  failed = 'F',              ///< new: it cannot start; the rest says why
   addresses_are_free = 'C',  ///< old: accepts no more; the admin socket and the monitor address can be bound
-  session = 'S',     ///< old: one, with its two sockets
-  bytes = 'B',       ///< old: some of the session's bytes, first those to the server
-  taken = 'Y',       ///< new: the session goes on there
-  refused = 'N',     ///< new: it stays where it is
+  session = 'S',             ///< old: one, with its two sockets
+  bytes = 'B',               ///< old: some of the session's bytes, first those to the server
+  taken = 'Y',               ///< new: the session goes on there
+  refused = 'N',             ///< new: it stays where it is
 };
 
 struct TakeoverHello {
@@ -37,7 +37,9 @@ struct TakeoverHello {
 
 [[nodiscard]] std::vector<std::uint8_t> message_of(TakeoverMessage kind, ByteView rest = {});
 /// Of a message that has any bytes.
-[[nodiscard]] inline TakeoverMessage kind_of(ByteView message) { return TakeoverMessage{message[0]}; }
+[[nodiscard]] inline TakeoverMessage kind_of(ByteView message) {
+  return TakeoverMessage{message[0]};
+}
 
 [[nodiscard]] std::vector<std::uint8_t> encode_hello(const TakeoverHello& hello);
 [[nodiscard]] std::expected<TakeoverHello, std::string> decode_hello(ByteView rest);

@@ -43,8 +43,8 @@ class Upgrade {
   ~Upgrade();
 
   // After a start.
-  /// Nothing is accepted here any more, and the admin socket and the monitor address can be bound by the other
-  /// program.
+  /// Nothing is accepted here any more, and the admin socket and the monitor address can be bound by the
+  /// other program.
   void free_addresses();
   /// `answer` is called on some other thread: whether the other program has taken the session. Thread-safe.
   void move(MovedSession session, std::function<void(bool is_taken)> answer);
@@ -73,7 +73,8 @@ class Upgrade {
   bool addresses_are_free_ = false;
   bool is_idle_ = false;  // the thread waits for something to do, and not for the other program
   bool is_ending_ = false;
-  std::shared_ptr<const bool> life_ = std::make_shared<const bool>(true);  // what is posted to `control_` asks for it
+  std::shared_ptr<const bool> life_ =
+      std::make_shared<const bool>(true);  // what is posted to `control_` asks for it
   std::thread thread_;
 };
 

@@ -26,8 +26,8 @@ class StartedProgram {
 };
 
 /// Runs `path` with the arguments that this program has; it finds `channel` by take_channel(). It has our
-/// stderr, user and capabilities, our environment with `variables` ("NAME=value") added, and none of our other
-/// descriptors. The error is a sentence.
+/// stderr, user and capabilities, our environment with `variables` ("NAME=value") added, and none of our
+/// other descriptors. The error is a sentence.
 [[nodiscard]] std::expected<StartedProgram, std::string> start_program(
     const std::string& path, const SocketChannel& channel, const std::vector<std::string>& variables = {});
 

@@ -37,8 +37,8 @@ class SocketChannel {
   [[nodiscard]] bool is_open() const { return descriptor_.is_open(); }
   [[nodiscard]] int descriptor() const { return descriptor_.get(); }
 
-  /// `bytes`: at least one, at most most_bytes. The sockets stay open here, too. False: there is nobody at the
-  /// other end any more.
+  /// `bytes`: at least one, at most most_bytes. The sockets stay open here, too. False: there is nobody at
+  /// the other end any more.
   [[nodiscard]] bool send(ByteView bytes, std::span<const Socket> sockets = {});
   /// None: nobody is there any more, or shut_down().
   [[nodiscard]] std::optional<Message> receive();

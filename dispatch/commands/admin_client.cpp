@@ -199,7 +199,8 @@ std::expected<AdminClient, std::string> AdminClient::from_options(const po::vari
 
 std::expected<AdminAnswer, std::string> AdminClient::ask(const std::string& request) {
   AdminAnswer answer;
-  Exchange exchange(*loop_, address_, request, [&](std::string_view bytes) { answer.body.append(bytes); });
+  const Exchange exchange(*loop_, address_, request,
+                          [&](std::string_view bytes) { answer.body.append(bytes); });
   while (!exchange.is_over()) loop_->run_once();
   if (!exchange.error().empty()) return std::unexpected(exchange.error());
   answer.status = exchange.status();
@@ -220,8 +221,8 @@ std::expected<void, std::string> AdminClient::watch(std::string_view target, con
   const std::string request = request_text("GET", target, {});
   EventReader events(on_event);
   bool goes_on = true;
-  Exchange exchange(*loop_, address_, request,
-                    [&](std::string_view bytes) { goes_on = goes_on && events.take(bytes); });
+  const Exchange exchange(*loop_, address_, request,
+                          [&](std::string_view bytes) { goes_on = goes_on && events.take(bytes); });
   while (goes_on && !exchange.is_over()) {
     loop_->run_once(pause);
     goes_on = goes_on && on_pause();

@@ -236,7 +236,7 @@ class Drawing {
   }
 
   void names_and_errors() {
-    const std::size_t half = layout_.columns * 2 / 5;
+    const std::size_t half = std::max<std::size_t>(layout_.columns * 2 / 5, 16);
     const std::size_t errors = layout_.columns - std::min(layout_.columns, half + 2);
     line();
     line()

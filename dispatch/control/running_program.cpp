@@ -134,10 +134,11 @@ void RunningProgram::drain() {
 
 void RunningProgram::upgrade(std::string binary,
                              std::function<void(std::expected<std::string, std::string>)> done) {
-  supervisor_.upgrade(std::move(binary), [done = std::move(done)](const std::expected<int, std::string>& started) {
-    if (!started) return done(std::unexpected(started.error()));
-    done(fmt::format("process {} has taken the place of process {}", *started, process_id()));
-  });
+  supervisor_.upgrade(
+      std::move(binary), [done = std::move(done)](const std::expected<int, std::string>& started) {
+        if (!started) return done(std::unexpected(started.error()));
+        done(fmt::format("process {} has taken the place of process {}", *started, process_id()));
+      });
 }
 
 void RunningProgram::set_log_level(LogLevel level) {

@@ -46,7 +46,7 @@ TEST_F(ProgramTest, WrongUsageExplainsItself) {
   expect_usage_error({"chekc"}, "unknown command 'chekc'; did you mean 'check'?");
   expect_usage_error({"frobnicate"}, "unknown command 'frobnicate'\n");
   expect_usage_error({"--vresion"}, "unknown option '--vresion'; did you mean '--version'?");
-  expect_usage_error({"upgrade"}, "'upgrade' is not supported yet");
+  expect_usage_error({"lint"}, "'lint' is not supported yet");
   expect_usage_error({"check", "--confg", "f"}, "unknown option '--confg'; did you mean '--config'?");
   expect_usage_error({"check", "--conf=f"}, "unknown option '--conf'; did you mean '--config'?");
   expect_usage_error({"check", "-c"}, "'--config' is missing");

@@ -302,7 +302,8 @@ inline void expect_counts_add_up(DispatchWorld& dispatch) {
     bytes_in -= line.record.bytes_in;
     bytes_out -= line.record.bytes_out;
   }
-  EXPECT_EQ(bytes_in, 0U) << "bytes received, less those in the access log";
+  // A request that came too late to be served is in no record, but its bytes have come.
+  EXPECT_GE(static_cast<std::int64_t>(bytes_in), 0) << "bytes received, less those in the access log";
   EXPECT_EQ(bytes_out, 0U) << "bytes sent, less those in the access log";
 }
 

@@ -84,7 +84,7 @@ def test_check_names_every_fault_with_its_place(file):
 
 
 def test_a_feature_that_is_not_there_is_refused(file):
-    result = portshare("check", "-c", file('[server]\nadmin = "unix:/run/portshare.sock"\n' + VALID))
+    result = portshare("check", "-c", file('[share]\nsocket = "unix:/run/portshare-share.sock"\n' + VALID))
     assert result.returncode == 2 and "not supported yet" in result.stdout + result.stderr
 
 

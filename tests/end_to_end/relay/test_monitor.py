@@ -218,7 +218,7 @@ def test_the_dashboard_is_live(served, page, tmp_path):
     dispatcher, listener, port = served
     page.show(1400, 1000)
     page.go(f"http://{dispatcher.monitor}/")
-    page.eventually("document.getElementById('state').innerText === 'live'", "a first event")
+    page.eventually("document.getElementById('state')?.innerText === 'live'", "a first event")
     for _ in range(5):
         exchange(port, listener, "app.test")
     with connect(port) as client:
@@ -261,9 +261,9 @@ def test_the_dashboard_says_when_nobody_answers(served, page):
     dispatcher, _, _ = served
     page.show(1400, 1000)
     page.go(f"http://{dispatcher.monitor}/")
-    page.eventually("document.getElementById('state').innerText === 'live'", "a first event")
+    page.eventually("document.getElementById('state')?.innerText === 'live'", "a first event")
     dispatcher.stop()
-    page.eventually("document.getElementById('state').innerText.startsWith('no answer')", "a word about it")
+    page.eventually("document.getElementById('state')?.innerText.startsWith('no answer')", "a word about it")
     assert page.value("document.body.classList.contains('stale')")
 
 
