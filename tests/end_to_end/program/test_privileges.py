@@ -10,7 +10,7 @@ import tempfile
 import pytest
 
 from conftest import io_uring_forbidden
-from harness.portshare import BINARY
+from harness.portshare import BINARY, portshare
 from harness.process import Process, run
 from harness.sockets import exchange, free_port
 
@@ -178,3 +178,11 @@ def test_a_reload_does_as_the_user_what_the_start_did_as_root(open_directory):
 def test_a_configuration_that_the_user_cannot_read_is_noticed_at_once(workshop):
     dispatcher = workshop.portshare(config("127.0.0.1:0", "nobody"))  # pytest's folders are for their owner
     dispatcher.says(f"the user 'nobody' cannot read {dispatcher.config_file}, and so a reload will fail")
+
+
+def test_the_admin_socket_is_opened_as_root(workshop):
+    dispatcher = workshop.portshare(config("127.0.0.1:0", "nobody"), admin=True)  # in a folder of root's
+    file = pathlib.Path(dispatcher.admin)
+    assert file.owner() == "root" and file.stat().st_mode & 0o777 == 0o600
+    answer = portshare("status", "--admin", f"unix:{file}")
+    assert answer.returncode == 0, answer
