@@ -138,7 +138,7 @@ TEST(StuckWorkerOfAProgram, DoesNotKeepItFromItsEnd) {
   const auto started = supervisor->start(small_config());
   ASSERT_TRUE(started) << started.error();
   const Hang hang(supervisor->dispatcher());
-  supervisor->loop().post([&] { supervisor->drain(); });
+  supervisor->loop().post([&] { supervisor->shut_down(); });
   supervisor->run();
   EXPECT_GE(supervisor->dispatcher().watch().stuck_count(), 1U);
 }

@@ -127,9 +127,7 @@ to = "b"
 [backend.b]
 servers = ["{address}"]
 """)
-    for flight in (client_hello(None), hello(OUTER)):
+    for flight, tls in ((client_hello(None), "no_sni"), (hello(OUTER), "ech")):
         assert exchange(port, flight)[0][:1] == b"\x15"
-    dispatcher.eventually(lambda: len(dispatcher.access()) == 2, "two lines")
-    assert [(record["outcome"], record["tls"]) for record in dispatcher.access()] == [("no_route", "no_sni"),
-                                                                                      ("no_route", "ech")]
+        dispatcher.logged(outcome="no_route", tls=tls)
     assert nobody_came(listener)
