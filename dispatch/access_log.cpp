@@ -28,6 +28,7 @@ static_assert(std::is_trivially_copyable_v<Header>);
 }  // namespace
 
 void AccessLogRing::copy_in(std::size_t position, const void* from, std::size_t count) {
+  if (count == 0) return;  // of an empty text, which may be nowhere
   const std::size_t place = position % capacity;
   const std::size_t first = std::min(count, capacity - place);
   std::memcpy(bytes_.get() + place, from, first);
