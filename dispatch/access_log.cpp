@@ -156,9 +156,11 @@ void AccessLog::let_go_of_snapshots() {
   // Whoever let a snapshot go has left its records before, so that they are among those written now.
   std::vector<std::uint32_t> left;
   for (const auto& snapshot : snapshots_) {
-    if (snapshot.use_count() == 1 && snapshot != snapshots_.back()) left.push_back(snapshot->number);
+    if (snapshot.use_count() != 1 || snapshot == snapshots_.back()) continue;
+    left.push_back(snapshot->number);
+    // The count alone orders nothing: giving a copy back makes what the last holder has written visible here.
+    std::shared_ptr<const Snapshot>(snapshot).reset();
   }
-  std::atomic_thread_fence(std::memory_order_acquire);
   while (write_batch()) {
   }
   std::erase_if(snapshots_,
