@@ -83,7 +83,10 @@ int remove_stale_socket_file(const std::string& path, const sockaddr* address, s
   const FileDescriptor caller(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!caller.is_open()) return errno;
   // Only "refused" says that nobody is there; a full queue, for one, says the contrary.
-  if (::connect(caller.get(), address, length) == 0 || errno != ECONNREFUSED) return EADDRINUSE;
+  const int result = ::connect(caller.get(), address, length);
+  // Who may not ask knows nothing of it, and could not replace the file either.
+  if (result != 0 && errno == EACCES) return EACCES;
+  if (result == 0 || errno != ECONNREFUSED) return EADDRINUSE;
   return ::unlink(path.c_str()) == 0 || errno == ENOENT ? 0 : errno;
 }
 

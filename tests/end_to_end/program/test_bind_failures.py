@@ -3,6 +3,7 @@
 import contextlib
 import os
 import socket
+import tempfile
 
 import pytest
 
@@ -166,3 +167,19 @@ def test_a_process_that_cannot_be_seen(start, hold, tmp_path):
             folder.chmod(0o755)
     said = start(f"127.0.0.1:{port}", prefix=["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"])
     assert "a process of user root" in said and "pid not visible: run as root" in said
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_a_socket_file_of_another_user(start, tmp_path):
+    """Who may not ask whether anybody listens there does not claim that somebody does."""
+    for folder in (tmp_path, *tmp_path.parents[:3]):
+        with contextlib.suppress(PermissionError):
+            folder.chmod(0o755)
+    with tempfile.TemporaryDirectory(prefix="portshare-") as name, socket.socket(socket.AF_UNIX) as listener:
+        os.chmod(name, 0o755)
+        path = f"{name}/s.sock"
+        listener.bind(path)
+        os.chmod(path, 0o600)
+        listener.listen()
+        said = start(f"unix:{path}", prefix=["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"])
+    assert "permission denied" in said and "is listening" not in said
