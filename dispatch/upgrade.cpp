@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <system_error>
 #include <utility>
 
 #include "core/byte_view.h"
@@ -21,17 +22,26 @@ Upgrade::Upgrade(Loop& control, Options options, std::function<void(Started)> st
       patience_timer_([](void* self) { static_cast<Upgrade*>(self)->channel_.shut_down(); }, this) {
   auto ends = SocketChannel::make_pair();
   if (!ends) {
-    control_.post([life = std::weak_ptr(life_), this, error = std::move(ends.error())] {
-      if (!life.expired()) started_(std::unexpected(error));
-    });
+    fail(std::move(ends.error()));
     return;
   }
   channel_ = std::move(ends->first);
+  try {
+    thread_ = std::thread([this, end = std::move(ends->second)]() mutable {
+      auto program = start_program(options_.program, end, options_.variables);
+      end.close();  // so that its end is seen here
+      run(std::move(program));
+    });
+  } catch (const std::system_error& failure) {
+    fail(fmt::format("cannot start a thread: {}", failure.code().message()));
+    return;
+  }
   control_.arm(patience_timer_, options_.patience);
-  thread_ = std::thread([this, end = std::move(ends->second)]() mutable {
-    auto program = start_program(options_.program, end, options_.variables);
-    end.close();  // so that its end is seen here
-    run(std::move(program));
+}
+
+void Upgrade::fail(std::string why) {
+  control_.post([life = std::weak_ptr(life_), this, why = std::move(why)] {
+    if (!life.expired()) started_(std::unexpected(why));
   });
 }
 

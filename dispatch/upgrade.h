@@ -55,6 +55,7 @@ class Upgrade {
     std::function<void(bool)> answer;
   };
 
+  void fail(std::string why);
   void run(std::expected<StartedProgram, std::string> program);
   Started start(const StartedProgram& program);
   bool send_listeners();
