@@ -222,7 +222,7 @@ void Worker::drain(std::function<void()> stopped_accepting, std::function<void()
   for (const auto& acceptor : acceptors_) acceptor->stop();
   for (Session* session = first_session_; session;) {
     Session& one = *std::exchange(session, session->next);
-    if (mover_) {
+    if (mover_ && !one.is_http2()) {
       one.move_if_movable();
     } else {
       one.drain();

@@ -104,6 +104,8 @@ class Worker {
   [[nodiscard]] Pool<SourcedAddress>& sourced_addresses() { return sourced_addresses_; }
   /// A connection that waits for a further request is to end instead.
   [[nodiscard]] bool is_draining() const { return draining_ && !mover_; }
+  /// Either that, or its sessions go elsewhere.
+  [[nodiscard]] bool has_stopped_accepting() const { return draining_; }
   [[nodiscard]] bool is_terminating() const { return terminating_; }
   /// Empty: sessions stay.
   [[nodiscard]] const SessionMover& mover() const { return mover_; }
