@@ -111,6 +111,8 @@ class Worker {
   [[nodiscard]] const SessionMover& mover() const { return mover_; }
   /// A connect has come back to this program. Says so now and then.
   void report_loop(const BackendConfig& backend, const Server& server);
+  /// Says so now and then.
+  void report_no_local_port(const Server& server);
   /// One has lately: trying again would keep the circle going, since what came back is accepted and may be
   /// routed before its reset arrives.
   [[nodiscard]] bool is_known_loop(const Server& server) const {
@@ -157,6 +159,7 @@ class Worker {
   SocketAddress loop_server_;
   std::chrono::microseconds loop_known_until_{0};
   std::chrono::microseconds next_loop_report_{0};
+  std::chrono::microseconds next_port_report_{0};
   bool is_started_ = false;
   bool paused_ = false;
   bool draining_ = false;
