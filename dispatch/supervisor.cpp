@@ -28,7 +28,7 @@ std::vector<std::string> lines_of(std::string_view text) {
 
 /// A large file leaves as much memory behind as its rules take, once the routes are made.
 std::shared_ptr<const Config> without_rules(Config config) {
-  config.rule_digests = digests_of_rules(config);
+  digest_rules(config);
   config.rules = {};
   return_unused_memory();
   return std::make_shared<const Config>(std::move(config));
