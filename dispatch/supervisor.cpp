@@ -108,6 +108,7 @@ std::expected<void, std::string> Supervisor::start(Config config,
         // There is no way back any more.
         const auto opened = control_->adopt(dispatcher_->snapshot()->config->server);
         if (!opened) spdlog::error("upgrade: {}", opened.error());
+        tell_that_it_serves();
       });
     });
   }
@@ -116,9 +117,14 @@ std::expected<void, std::string> Supervisor::start(Config config,
 }
 
 void Supervisor::run() {
+  // While the program before is the service, the service manager does not listen to this one.
+  if (!takeover_) tell_that_it_serves();
+  loop_.run();
+}
+
+void Supervisor::tell_that_it_serves() const {
   service_manager_.status("serving");
   service_manager_.ready();
-  loop_.run();
 }
 
 void Supervisor::signalled(Signal signal) {
@@ -176,6 +182,8 @@ void Supervisor::upgraded(const Upgrade::Started& started) {
   }
   spdlog::info("upgrade: process {} accepts connections; those that run here move to it", *started);
   service_manager_.main_process(*started);
+  // Which listens to the other one from now on, and would complain about each word of ours.
+  service_manager_ = ServiceManager();
   // Two things have to be over: accepting, and the admin socket with the monitor.
   const auto to_be_freed = std::make_shared<int>(2);
   const auto one_is_free = [this, to_be_freed] {

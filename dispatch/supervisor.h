@@ -73,6 +73,7 @@ class Supervisor {
   void begin_draining();
   void close_control(std::function<void()> closed);
   void upgraded(const Upgrade::Started& started);
+  void tell_that_it_serves() const;
 
   Loop loop_;
   ServiceManager service_manager_;
