@@ -131,7 +131,8 @@ void Supervisor::signalled(Signal signal) {
   switch (signal) {
     case Signal::terminate:
       if (!has_deadline_) return shut_down();
-      if (terminated_) return;
+      // systemd tells all processes of a unit again when the main one, our successor, has ended.
+      if (terminated_ || has_lost_successor()) return;
       spdlog::warn("shutting down: told again; ending all connections now");
       return end_all();
     case Signal::reload:
@@ -148,10 +149,15 @@ void Supervisor::drain() {
 }
 
 void Supervisor::shut_down() {
-  const std::chrono::milliseconds patience = dispatcher_->snapshot()->config->server.shutdown_timeout;
-  spdlog::info("shutting down: no new connections; those that run have {} ms", patience.count());
   has_deadline_ = true;
   if (!dispatcher_->is_draining()) begin_draining();
+  if (has_lost_successor()) {
+    // Nobody listens any more, and a service manager that is to start portshare again waits for our end.
+    spdlog::warn("shutting down: the process that had taken over is gone; ending all connections now");
+    return end_all();
+  }
+  const std::chrono::milliseconds patience = dispatcher_->snapshot()->config->server.shutdown_timeout;
+  spdlog::info("shutting down: no new connections; those that run have {} ms", patience.count());
   loop_.arm(drain_timer_, patience);
 }
 
@@ -181,6 +187,7 @@ void Supervisor::upgraded(const Upgrade::Started& started) {
     return;
   }
   spdlog::info("upgrade: process {} accepts connections; those that run here move to it", *started);
+  has_successor_ = true;
   service_manager_.main_process(*started);
   // Which listens to the other one from now on, and would complain about each word of ours.
   service_manager_ = ServiceManager();
@@ -200,6 +207,10 @@ void Supervisor::upgraded(const Upgrade::Started& started) {
         close_control([this] { loop_.stop(); });
       });
   close_control(one_is_free);
+}
+
+bool Supervisor::has_lost_successor() const {
+  return has_successor_ && upgrade_->has_lost_successor();
 }
 
 void Supervisor::begin_draining() {

@@ -74,6 +74,7 @@ class Supervisor {
   void close_control(std::function<void()> closed);
   void upgraded(const Upgrade::Started& started);
   void tell_that_it_serves() const;
+  [[nodiscard]] bool has_lost_successor() const;
 
   Loop loop_;
   ServiceManager service_manager_;
@@ -87,6 +88,7 @@ class Supervisor {
   std::unique_ptr<Upgrade> upgrade_;                   // null: none is under way
   std::optional<SignalThread> signals_;
   Timer drain_timer_;
+  bool has_successor_ = false;
   bool has_deadline_ = false;
   bool terminated_ = false;
 };

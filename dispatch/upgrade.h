@@ -43,6 +43,8 @@ class Upgrade {
   ~Upgrade();
 
   // After a start.
+  /// Whether the other program has ended.
+  [[nodiscard]] bool has_lost_successor() const { return channel_.has_hung_up(); }
   /// Nothing is accepted here any more, and the admin socket and the monitor address can be bound by the
   /// other program.
   void free_addresses();

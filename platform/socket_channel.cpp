@@ -1,5 +1,6 @@
 #include "platform/socket_channel.h"
 
+#include <poll.h>
 #include <sys/socket.h>
 
 #include <array>
@@ -66,6 +67,11 @@ std::optional<SocketChannel::Message> SocketChannel::receive() {
     std::memcpy(message.sockets.data() + before, CMSG_DATA(each), size);
   }
   return message;
+}
+
+bool SocketChannel::has_hung_up() const {
+  pollfd state{.fd = descriptor_.get(), .events = 0, .revents = 0};  // POLLHUP comes unasked
+  return ::poll(&state, 1, 0) == 1 && (state.revents & POLLHUP) != 0;
 }
 
 void SocketChannel::shut_down() {

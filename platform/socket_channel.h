@@ -42,6 +42,8 @@ class SocketChannel {
   [[nodiscard]] bool send(ByteView bytes, std::span<const Socket> sockets = {});
   /// None: nobody is there any more, or shut_down().
   [[nodiscard]] std::optional<Message> receive();
+  /// Whether the other end is closed, by its owner's end maybe. From any thread.
+  [[nodiscard]] bool has_hung_up() const;
   /// Ends the present and later calls of both ends.
   void shut_down();
   void close() { descriptor_.close(); }
