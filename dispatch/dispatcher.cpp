@@ -507,6 +507,10 @@ void Dispatcher::worker_drained() {
   if (--running_workers_ == 0) finished_();
 }
 
+void Dispatcher::hasten() {
+  post([](Worker& worker) { worker.hasten(); });
+}
+
 void Dispatcher::terminate() {
   post([](Worker& worker) { worker.terminate_all(); });
 }

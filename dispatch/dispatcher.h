@@ -97,8 +97,10 @@ class Dispatcher {
   /// there, and sessions go to `sender` as they become ready for it. The others run to their end here.
   void hand_over(SessionSender sender, std::function<void()> stopped_accepting,
                  std::function<void()> finished);
-  /// The other side of that. False: the session cannot go on here; its sockets are still the caller's. May be
-  /// called on any thread but a worker's or the control thread, and waits for a worker.
+  /// Then: connections that wait for a further request, and are not taken, end.
+  void hasten();
+  /// The other side of hand_over(). False: the session cannot go on here; its sockets are still the caller's.
+  /// May be called on any thread but a worker's or the control thread, and waits for a worker.
   [[nodiscard]] bool take_over(MovedSession session);
   /// The listening sockets, for the program that takes our place.
   [[nodiscard]] const std::vector<ListeningSockets::Open>& listening_sockets() const {

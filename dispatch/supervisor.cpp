@@ -156,6 +156,7 @@ void Supervisor::shut_down() {
     spdlog::warn("shutting down: the process that had taken over is gone; ending all connections now");
     return end_all();
   }
+  if (has_successor_) dispatcher_->hasten();
   const std::chrono::milliseconds patience = dispatcher_->snapshot()->config->server.shutdown_timeout;
   spdlog::info("shutting down: no new connections; those that run have {} ms", patience.count());
   loop_.arm(drain_timer_, patience);

@@ -237,6 +237,13 @@ void Worker::hand_over(SessionMover mover, std::function<void()> stopped_accepti
   drain(std::move(stopped_accepting), std::move(drained));
 }
 
+void Worker::hasten() {
+  hastening_ = true;
+  for (Session* session = first_session_; session;) {
+    std::exchange(session, session->next)->move_if_movable();
+  }
+}
+
 void Worker::acceptor_quiet() {
   check_adopted();
   check_drained();

@@ -60,6 +60,8 @@ class Worker {
   /// The same, and sessions go to `mover` as they become ready for it, those that wait for a further request
   /// among them. To be called instead of drain().
   void hand_over(SessionMover mover, std::function<void()> stopped_accepting, std::function<void()> drained);
+  /// After hand_over(): who waits for a further request, and is not taken by the other process, is to end.
+  void hasten();
   /// Another process has stopped accepting from our sockets: see Acceptor::renew.
   void renew_accepts();
   /// A session from another process. False: there is no listener of its name here, and nothing has happened.
@@ -105,6 +107,7 @@ class Worker {
   /// A connection that waits for a further request is to end instead.
   [[nodiscard]] bool is_draining() const { return draining_ && !mover_; }
   [[nodiscard]] bool is_terminating() const { return terminating_; }
+  [[nodiscard]] bool is_hastening() const { return hastening_; }
   /// Empty: sessions stay.
   [[nodiscard]] const SessionMover& mover() const { return mover_; }
   /// A connect has come back to this program. Says so now and then.
@@ -158,6 +161,7 @@ class Worker {
   bool is_started_ = false;
   bool paused_ = false;
   bool draining_ = false;
+  bool hastening_ = false;
   bool terminating_ = false;
   SessionMover mover_;
   std::function<void()> stopped_accepting_;
