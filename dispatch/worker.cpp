@@ -156,9 +156,9 @@ void Worker::renew_accepts() {
   for (const auto& acceptor : acceptors_) acceptor->renew();
 }
 
-bool Worker::take_over(MovedSession& moved) {
+bool Worker::take_over(MovedSession& moved, const std::function<bool()>& commit) {
   const auto listener = snapshot().listener_named(moved.listener);
-  if (!listener || draining_) return false;
+  if (!listener || draining_ || !commit()) return false;
   add_session(snapshot(), *listener, moved.client).arrive(std::move(moved));
   return true;
 }

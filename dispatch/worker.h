@@ -64,8 +64,9 @@ class Worker {
   void hasten();
   /// Another process has stopped accepting from our sockets: see Acceptor::renew.
   void renew_accepts();
-  /// A session from another process. False: there is no listener of its name here, and nothing has happened.
-  bool take_over(MovedSession& moved);
+  /// A session from another process. `commit` is called when it can go on here, and has the last word. False:
+  /// it said no, or there is no listener of the session's name, and nothing has happened.
+  bool take_over(MovedSession& moved, const std::function<bool()>& commit = [] { return true; });
   /// Ends all sessions now; after drain() also those that an accept in flight still brings.
   void terminate_all();
 

@@ -92,6 +92,12 @@ void spawn_orphan(Spawn& orphan) {
   reap(between);
 }
 
+/// Whether the process has ended, after at most so long; -1: for ever, or until a signal comes.
+bool wait_for_end(const FileDescriptor& process, int patience_ms) {
+  pollfd end{.fd = process.get(), .events = POLLIN, .revents = 0};
+  return ::poll(&end, 1, patience_ms) == 1;
+}
+
 }  // namespace
 
 std::string path_of_this_program() {
@@ -103,10 +109,13 @@ std::string path_of_this_program() {
   return path;
 }
 
+bool StartedProgram::has_ended() const {
+  return wait_for_end(process_, 0);
+}
+
 void StartedProgram::kill() const {
   ::syscall(SYS_pidfd_send_signal, process_.get(), SIGKILL, nullptr, 0);
-  pollfd end{.fd = process_.get(), .events = POLLIN, .revents = 0};
-  while (::poll(&end, 1, -1) < 0 && errno == EINTR) {
+  while (!wait_for_end(process_, -1)) {
   }
 }
 

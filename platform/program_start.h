@@ -21,6 +21,7 @@ class StartedProgram {
   /// `process`: the descriptor of it that pidfd_open(2) gives.
   StartedProgram(int pid, FileDescriptor process) : pid_(pid), process_(std::move(process)) {}
   [[nodiscard]] int pid() const { return pid_; }
+  [[nodiscard]] bool has_ended() const;
   /// Ends it at once, and waits until it has ended.
   void kill() const;
 

@@ -1,15 +1,21 @@
 #include "platform/socket_channel.h"
 
-#include <poll.h>
 #include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
 
 #include <array>
 #include <cassert>
 #include <cerrno>
 #include <cstring>
 #include <system_error>
+#include <utility>
 
 namespace portshare {
+
+void close_in_this_process(Socket socket) {
+  ::close(std::to_underlying(socket));
+}
 
 std::expected<std::pair<SocketChannel, SocketChannel>, std::string> SocketChannel::make_pair() {
   std::array<int, 2> ends{-1, -1};
@@ -17,6 +23,15 @@ std::expected<std::pair<SocketChannel, SocketChannel>, std::string> SocketChanne
     return std::unexpected("cannot make a pair of sockets: " + std::generic_category().message(errno));
   }
   return std::pair(SocketChannel(FileDescriptor(ends[0])), SocketChannel(FileDescriptor(ends[1])));
+}
+
+void SocketChannel::set_patience(std::chrono::milliseconds patience) {
+  const auto seconds = std::chrono::floor<std::chrono::seconds>(patience);
+  const timeval time{.tv_sec = seconds.count(),
+                     .tv_usec = std::chrono::microseconds(patience - seconds).count()};
+  for (const int option : {SO_RCVTIMEO, SO_SNDTIMEO}) {
+    ::setsockopt(descriptor_.get(), SOL_SOCKET, option, &time, sizeof(time));
+  }
 }
 
 bool SocketChannel::send(ByteView bytes, std::span<const Socket> sockets) {
@@ -67,11 +82,6 @@ std::optional<SocketChannel::Message> SocketChannel::receive() {
     std::memcpy(message.sockets.data() + before, CMSG_DATA(each), size);
   }
   return message;
-}
-
-bool SocketChannel::has_hung_up() const {
-  pollfd state{.fd = descriptor_.get(), .events = 0, .revents = 0};  // POLLHUP comes unasked
-  return ::poll(&state, 1, 0) == 1 && (state.revents & POLLHUP) != 0;
 }
 
 void SocketChannel::shut_down() {
