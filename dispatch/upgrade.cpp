@@ -88,10 +88,11 @@ Upgrade::Started Upgrade::start() {
         "about that stands in the log",
         options_.program, options_.patience.count() / 1000));
   };
-  if (!send_listeners()) return lost();
-  const auto answer = channel_.receive();
+  const bool is_told = send_listeners();
+  const auto answer = channel_.receive();  // also of one that did not listen to the end
   if (!answer) return lost();
-  if (kind_of(answer->bytes) == TakeoverMessage::ready) return program_->pid();
+  if (is_told && kind_of(answer->bytes) == TakeoverMessage::ready) return program_->pid();
+  if (kind_of(answer->bytes) != TakeoverMessage::failed) return lost();
   return std::unexpected(std::string(as_text(ByteView(answer->bytes).subspan(1))));
 }
 

@@ -71,7 +71,9 @@ std::optional<SocketChannel::Message> SocketChannel::receive() {
   ssize_t got = 0;
   do {
     got = ::recvmsg(descriptor_.get(), &header, MSG_CMSG_CLOEXEC);
-  } while (got < 0 && errno == EINTR);
+    // The second says, once, that the other end was closed before it had read everything. What that one has
+    // sent may still be there.
+  } while (got < 0 && (errno == EINTR || errno == ECONNRESET));
   if (got <= 0) return std::nullopt;
   message.bytes.resize(static_cast<std::size_t>(got));
   for (cmsghdr* each = CMSG_FIRSTHDR(&header); each; each = CMSG_NXTHDR(&header, each)) {

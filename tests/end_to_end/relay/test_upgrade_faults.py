@@ -9,7 +9,6 @@ import threading
 import pytest
 
 from harness.portshare import BINARY
-from harness.process import run
 from harness.sockets import accept, connect, free_port, read_to_end, receive_exactly
 from harness.waiting import eventually
 from relay.test_reload import Answers, by_address, exchange_until_end
@@ -78,7 +77,7 @@ except BrokenPipeError:
     with connect(port) as one, accept(listener) as its_server, connect(port) as two, accept(listener) as twos_server:
         exchange_a_byte(one, its_server)
         exchange_a_byte(two, twos_server)
-        assert run([BINARY, "upgrade", program, "--admin", f"unix:{generations.admin}"]).returncode == 0
+        assert generations.command("upgrade", program).returncode == 0
         eventually(notes, "a session at the successor")
         # They stand still until the old program has had enough of it; then it is the only one that has them.
         for client, server in ((one, its_server), (two, twos_server)):
@@ -109,6 +108,19 @@ time.sleep(600)
         assert command.returncode == 1 and "has been told to end" in said
     assert generations.exit_code() == 0
     assert not is_running(pid)
+
+
+def test_what_a_successor_says_is_heard_though_it_does_not_listen(workshop, successor):
+    one = Answers(workshop, "one")
+    port = free_port()
+    generations = Generations(workshop, by_address({"a": (f"127.0.0.1:{port}", "one")}, {"one": one.address}), admin=True)
+    program, _ = successor("""
+until(b"H")
+channel.send(b"F" + b"it speaks another protocol")
+""")
+    result = generations.command("upgrade", program)
+    assert result.returncode == 1 and "it speaks another protocol" in result.stderr
+    assert exchange_until_end(port) == (b"one", "close")
 
 
 def test_a_failed_upgrade_leaves_the_file_of_a_listener(workshop, tmp_path):
