@@ -44,6 +44,8 @@ struct DispatcherOptions {
   /// `all_well`.
   std::optional<std::chrono::microseconds> watchdog_timeout;
   std::function<void()> all_well;
+  /// For a worker to begin with a session that another program hands over: see Dispatcher::take_over.
+  std::chrono::milliseconds take_over_patience{2'000};
 };
 
 /// Binds every address of a configuration and serves it by as many workers as it says, each on a thread of
@@ -96,11 +98,25 @@ class Dispatcher {
   using SessionSender = std::function<void(MovedSession session, std::function<void(bool is_taken)> answer)>;
   /// Instead of drain(), when another program accepts connections from the same sockets: they stay open
   /// there, and sessions go to `sender` as they become ready for it. The others run to their end here.
+  /// `only_stuck_left` is called whenever none but workers that are stuck have not come to their end.
   void hand_over(SessionSender sender, std::function<void()> stopped_accepting,
-                 std::function<void()> finished);
-  /// The other side of that. False: the session cannot go on here; its sockets are still the caller's. May be
-  /// called on any thread but a worker's or the control thread, and waits for a worker.
-  [[nodiscard]] bool take_over(MovedSession session);
+                 std::function<void()> finished, std::function<void()> only_stuck_left);
+  /// Then: connections that wait for a further request, and are not taken, end.
+  void hasten();
+  /// Another program has taken our place: clients have not been turned away, as with drain().
+  [[nodiscard]] bool is_handed_over() const { return handed_over_ != nullptr; }
+  [[nodiscard]] bool only_stuck_workers_left() const;
+
+  // The other side of that.
+  /// `inherited` sockets are this program's from now on.
+  void own_inherited();
+  /// The other program accepts nothing any more.
+  void predecessor_stopped_accepting();
+  /// `commit` is called on a worker's thread when the session can go on here, and has the last word. False:
+  /// it said no, or the session cannot go on here, or the worker whose turn it was does not come round, nor
+  /// the one after that; its sockets are still the caller's. To be called on one thread, which is neither a
+  /// worker's nor the control thread, and waits.
+  [[nodiscard]] bool take_over(MovedSession session, std::function<bool()> commit);
   /// The listening sockets, for the program that takes our place.
   [[nodiscard]] const std::vector<ListeningSockets::Open>& listening_sockets() const {
     return sockets_.all();
@@ -122,9 +138,11 @@ class Dispatcher {
     std::mutex mutex;
     Loop* loop = nullptr;
     Worker* worker = nullptr;
+    std::atomic<bool> is_late = false;  // did not come round for a session from another program
     std::thread thread;
   };
   struct Question;
+  struct Arrival;
   struct Change {
     std::function<void(std::function<void()> go_on)> before;  // what has to be waited for; may be empty
     std::function<Outcome(Snapshot&)> make;
@@ -152,6 +170,7 @@ class Dispatcher {
   std::size_t post(const std::function<void(Worker&)>& task);
   void worker_stopped_accepting();
   void worker_drained();
+  void check_only_stuck_left();
   [[nodiscard]] std::size_t sessions_per_worker(std::size_t workers) const;
 
   Loop& control_;
@@ -178,7 +197,9 @@ class Dispatcher {
   std::size_t running_workers_ = 0;
   bool draining_ = false;
   std::function<void()> handed_over_;  // to be called when nothing is accepted here any more; null: not so
-  std::atomic<std::size_t> next_worker_ = 0;  // for a session that is taken over
+  std::function<void()> only_stuck_left_;
+  std::chrono::milliseconds take_over_patience_{0};
+  std::size_t next_worker_ = 0;  // for a session that is taken over
   std::function<void()> finished_;
 };
 

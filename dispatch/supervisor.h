@@ -72,7 +72,12 @@ class Supervisor {
   void end_without_the_stuck();
   void begin_draining();
   void close_control(std::function<void()> closed);
+  void end_control();
   void upgraded(const Upgrade::Started& started);
+  void tell_that_it_serves() const;
+  [[nodiscard]] bool has_lost_successor() const;
+  void predecessor_stopped_accepting();
+  void stuck_time_is_over();
 
   Loop loop_;
   ServiceManager service_manager_;
@@ -84,8 +89,10 @@ class Supervisor {
   std::vector<std::function<void()>> control_closed_;  // to be called when it is
   std::unique_ptr<Takeover> takeover_;                 // null: nobody was there before
   std::unique_ptr<Upgrade> upgrade_;                   // null: none is under way
+  std::function<void(const Upgrade::Started&)> upgrade_done_;
   std::optional<SignalThread> signals_;
   Timer drain_timer_;
+  Timer stuck_timer_;  // after an upgrade
   bool has_deadline_ = false;
   bool terminated_ = false;
 };

@@ -213,10 +213,6 @@ std::expected<void, ListenError> prepare_passed_socket(Socket passed) {
   return {};
 }
 
-void close_passed_socket(Socket listener) {
-  ::close(std::to_underlying(listener));
-}
-
 SocketAddress address_of_listening_socket(Socket listener) {
   sockaddr_storage storage{};
   auto* system_address = reinterpret_cast<sockaddr*>(&storage);

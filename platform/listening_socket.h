@@ -73,10 +73,6 @@ void close_listening_socket(Socket listener);
 /// ones. The message of the error continues a sentence that names the socket: "is not listening; …".
 [[nodiscard]] std::expected<void, ListenError> prepare_passed_socket(Socket passed);
 
-/// Closes our descriptor. The address stays bound: it is the service manager's, and so is the file of a unix
-/// socket. No accept may be pending on it.
-void close_passed_socket(Socket listener);
-
 /// The address that a listener really has, with the port that the system chose.
 [[nodiscard]] SocketAddress address_of_listening_socket(Socket listener);
 

@@ -12,8 +12,11 @@
 #include "dispatch/control/documents.h"
 #include "dispatch/control/version.h"
 #include "platform/listening_socket.h"
+#include "platform/socket_channel.h"
 
 namespace portshare {
+
+using Purpose = ControlSocket::Purpose;
 
 namespace {
 
@@ -35,6 +38,9 @@ Control::Control(Loop& loop, ControlledProgram& program)
 Control::~Control() {
   assert(!admin_ && !monitor_ && retired_.empty() && !report_pending_);
   loop_.cancel(tick_timer_);
+  for (const ControlSocket& each : inherited_) {
+    owns_inherited_ ? close_listening_socket(each.socket) : close_in_this_process(each.socket);
+  }
 }
 
 std::expected<void, std::string> Control::adopt(const ServerConfig& config) {
@@ -58,10 +64,11 @@ std::expected<void, std::string> Control::adopt(const ServerConfig& config) {
 
 Control::DoorResult Control::open_admin(const AdminConfig& config) {
   if (!config.address) return nullptr;
+  if (auto door = inherited_door(Purpose::admin, *config.address)) return door;
   const auto listener = open_control_socket(*config.address, SocketAccess::owner_only);
   if (listener) {
     spdlog::info("admin socket: {}", config.address->to_string());
-    return make_door(*config.address, *listener, HostPolicy::any, true);
+    return make_door(Purpose::admin, *config.address, *listener);
   }
   const std::string message =
       fmt::format("admin socket: {}; set 'admin' in [server] to another path", listener.error().message);
@@ -72,24 +79,67 @@ Control::DoorResult Control::open_admin(const AdminConfig& config) {
 
 Control::DoorResult Control::open_monitor(const std::optional<SocketAddress>& address) {
   if (!address) return nullptr;
+  if (auto door = inherited_door(Purpose::monitor, *address)) return door;
   const auto listener = open_control_socket(*address, SocketAccess::by_umask);
   if (!listener) return std::unexpected(describe_monitor_failure(*address, listener.error()));
-  const SocketAddress bound = address_of_listening_socket(*listener);
-  spdlog::info("monitor: {}{}", address->ip ? "http://" : "", bound.to_string());
-  return make_door(*address, *listener, is_loopback(bound) ? HostPolicy::local : HostPolicy::any, false);
+  spdlog::info("monitor: {}{}", address->ip ? "http://" : "",
+               address_of_listening_socket(*listener).to_string());
+  return make_door(Purpose::monitor, *address, *listener);
 }
 
-std::unique_ptr<Control::Door> Control::make_door(const SocketAddress& configured, Socket listener,
-                                                  HostPolicy hosts, bool is_admin) {
+std::unique_ptr<Control::Door> Control::inherited_door(Purpose purpose, const SocketAddress& configured) {
+  const auto socket = std::ranges::find_if(inherited_, [&](const ControlSocket& each) {
+    return each.purpose == purpose && each.configured == configured;
+  });
+  if (socket == inherited_.end()) return nullptr;
+  auto door = make_door(purpose, configured, socket->socket);
+  door->is_borrowed = !owns_inherited_;
+  inherited_.erase(socket);
+  return door;
+}
+
+std::unique_ptr<Control::Door> Control::make_door(Purpose purpose, const SocketAddress& configured,
+                                                  Socket listener) {
+  const bool is_admin = purpose == Purpose::admin;
   auto door = std::make_unique<Door>();
   door->configured = configured;
   door->listener = listener;
   Api api(program_, is_admin ? Api::Access::admin : Api::Access::monitor, [this] { return first_events(); });
+  const bool asks_locally = !is_admin && is_loopback(address_of_listening_socket(listener));
   door->server = std::make_unique<HttpServer>(
-      loop_, listener, HttpServerOptions{.hosts = hosts},
+      loop_, listener, HttpServerOptions{.hosts = asks_locally ? HostPolicy::local : HostPolicy::any},
       [api = std::move(api)](const HttpRequest& request, HttpReply reply) { api.handle(request, reply); });
   door->server->start();
   return door;
+}
+
+void Control::own_inherited() {
+  owns_inherited_ = true;
+  for (const auto* door : {&admin_, &monitor_}) {
+    if (*door) (*door)->is_borrowed = false;
+  }
+}
+
+void Control::close_unused() {
+  assert(owns_inherited_);
+  for (const ControlSocket& each : std::exchange(inherited_, {})) close_listening_socket(each.socket);
+}
+
+std::vector<ControlSocket> Control::sockets() const {
+  std::vector<ControlSocket> sockets;
+  const auto add = [&](Purpose purpose, const std::unique_ptr<Door>& door) {
+    if (door)
+      sockets.push_back({.purpose = purpose, .configured = door->configured, .socket = door->listener});
+  };
+  add(Purpose::admin, admin_);
+  add(Purpose::monitor, monitor_);
+  return sockets;
+}
+
+void Control::lend_sockets() {
+  for (const auto* door : {&admin_, &monitor_}) {
+    if (*door) (*door)->is_borrowed = true;
+  }
 }
 
 std::optional<SocketAddress> Control::monitor_address() const {
@@ -108,7 +158,7 @@ void Control::retire(std::unique_ptr<Door> door) {
 }
 
 void Control::door_closed(const Door* door) {
-  close_listening_socket(door->listener);
+  door->is_borrowed ? close_in_this_process(door->listener) : close_listening_socket(door->listener);
   std::erase_if(retired_, [door](const auto& candidate) { return candidate.get() == door; });
   check_stopped();
 }

@@ -7,11 +7,13 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/socket_address.h"
 #include "core/timer_wheel.h"
 #include "dispatch/config.h"
+#include "dispatch/control/control_socket.h"
 #include "dispatch/control/controlled_program.h"
 #include "dispatch/control/http_server.h"
 #include "dispatch/control/rates.h"
@@ -39,6 +41,19 @@ class Control {
   /// Closes everything; answers that are under way go out. `stopped` may be called before this returns.
   void stop(std::function<void()> stopped);
 
+  // When a program takes another one's place, which listens, too.
+  /// Sockets of the other program for adopt() to find. They are only borrowed: should this program not start,
+  /// nothing has happened to them.
+  void inherit(std::vector<ControlSocket> sockets) { inherited_ = std::move(sockets); }
+  /// The other program has left them to this one.
+  void own_inherited();
+  /// It accepts nothing there any more: closes those that the configuration does not have.
+  void close_unused();
+  /// The sockets for the program that takes our place.
+  [[nodiscard]] std::vector<ControlSocket> sockets() const;
+  /// They belong to it from now on. stop() is next.
+  void lend_sockets();
+
   /// Where the monitor listens, with the port that the system chose; none: there is none.
   [[nodiscard]] std::optional<SocketAddress> monitor_address() const;
 
@@ -47,14 +62,16 @@ class Control {
   struct Door {
     SocketAddress configured;
     Socket listener = Socket::none;
+    bool is_borrowed = false;  // from another program, which has it, too
     std::unique_ptr<HttpServer> server;
   };
   using DoorResult = std::expected<std::unique_ptr<Door>, std::string>;
 
   DoorResult open_admin(const AdminConfig& config);
   DoorResult open_monitor(const std::optional<SocketAddress>& address);
-  std::unique_ptr<Door> make_door(const SocketAddress& configured, Socket listener, HostPolicy hosts,
-                                  bool is_admin);
+  std::unique_ptr<Door> make_door(ControlSocket::Purpose purpose, const SocketAddress& configured,
+                                  Socket listener);
+  std::unique_ptr<Door> inherited_door(ControlSocket::Purpose purpose, const SocketAddress& configured);
   /// Stops a door that is no longer wanted; it is destroyed when its last client has gone.
   void retire(std::unique_ptr<Door> door);
   void door_closed(const Door* door);
@@ -70,6 +87,8 @@ class Control {
   std::unique_ptr<Door> admin_;
   std::unique_ptr<Door> monitor_;
   std::vector<std::unique_ptr<Door>> retired_;
+  std::vector<ControlSocket> inherited_;  // for which there is no door so far
+  bool owns_inherited_ = false;
   Timer tick_timer_;
   RateMeter meter_;
   std::vector<Sample> history_;

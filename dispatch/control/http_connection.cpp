@@ -180,6 +180,8 @@ void HttpConnection::timed_out() {
 void HttpConnection::stop() {
   switch (state_) {
     case State::reading:
+      if (is_idle()) terminate();
+      return;
     case State::streaming:
       return terminate();
     case State::answering:

@@ -31,7 +31,8 @@ class HttpConnection {
   void answer(const HttpResponse& response);
   void begin_stream(std::string_view first);
   void publish(const std::shared_ptr<const std::string>& event);
-  /// The server stops: who waits for an answer gets it, all others end now.
+  /// The server stops: who waits for an answer gets it, who has begun to ask or has just come may ask, all
+  /// others end now.
   void stop();
   void terminate();
 

@@ -64,7 +64,8 @@ class HttpServer {
   ~HttpServer();
 
   void start();
-  /// Accepts no more and closes what waits; answers that are on their way get a moment to go out. `stopped`
+  /// Accepts no more, and closes what waits for a further request or streams. Clients that have not had an
+  /// answer get a moment to ask, and answers that are on their way to go out. `stopped`
   /// is called when the last connection has gone, maybe before this returns; the server may be destroyed
   /// then.
   void stop(std::function<void()> stopped);

@@ -318,6 +318,24 @@ TEST(HttpServer, SendsTheAnswerThatIsUnderWayWhenItStops) {
   http.server = std::make_unique<HttpServer>(http.world.loop, Socket::none, HttpServerOptions{}, nullptr);
 }
 
+TEST(HttpServer, WhoHasJustComeMayAskWhileItStops) {
+  HttpWorld http;
+  const ScriptedClient& late = http.client({.send = get("/late"),
+                                            .chunk_max = 1,
+                                            .send_pause_max = milliseconds{20},
+                                            .ending = PeerScript::Ending::wait});
+  const ScriptedClient& silent = http.client({.ending = PeerScript::Ending::wait});
+  ASSERT_TRUE(http.run_until([&] { return http.server->connection_count() == 2; }, seconds{1}));
+  bool stopped = false;
+  http.server->stop([&] { stopped = true; });
+  EXPECT_EQ(http.requests, 0U) << "it has not asked yet";
+  ASSERT_TRUE(http.run_until([&] { return stopped && http.all_done(); }, seconds{30}));
+  EXPECT_THAT(late.record().received, AllOf(HasSubstr("Connection: close\r\n"), EndsWith("GET /late \n")));
+  EXPECT_EQ(silent.record().received, "");
+  // As above.
+  http.server = std::make_unique<HttpServer>(http.world.loop, Socket::none, HttpServerOptions{}, nullptr);
+}
+
 /// Clients of all kinds at a server with few places, on a network with faults.
 class HttpServerRun {
  public:
