@@ -71,7 +71,8 @@ std::expected<po::variables_map, int> parse_options(const CommandUsage& usage,
           usage.program));
     }
     po::store(parsed, values);
-    po::notify(values);
+    // What is missing does not matter to who asks what there is.
+    if (!values.contains("help")) po::notify(values);
   } catch (const po::unknown_option& error) {
     return std::unexpected(report_usage_error(
         usage.name, describe_unknown_option(error.get_option_name(), options), usage.program));

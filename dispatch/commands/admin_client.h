@@ -63,5 +63,9 @@ class AdminClient {
 
 /// Prints "portshare COMMAND: SENTENCE" on stderr; exit_code::failed.
 [[nodiscard]] int report_failure(std::string_view command, std::string_view sentence);
+/// Of a command whose answer says no: the same with that.
+[[nodiscard]] int report_refusal(std::string_view command, const AdminAnswer& answer);
+/// 0; or for what was refused 1, and 2 where the words of the command were wrong.
+[[nodiscard]] int exit_code_of(const AdminAnswer& answer);
 
 }  // namespace portshare

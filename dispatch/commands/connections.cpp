@@ -103,7 +103,7 @@ int connections_command(std::span<const std::string> arguments) {
   }
   const auto answer = kills ? client->post("/connections/kill" + query) : client->get("/connections" + query);
   if (!answer) return report_failure("connections", answer.error());
-  if (!answer->succeeded()) return report_failure("connections", answer->error());
+  if (!answer->succeeded()) return report_refusal("connections", *answer);
   if (values->contains("json")) {
     fmt::print("{}", answer->body);
   } else if (kills) {

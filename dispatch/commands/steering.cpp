@@ -49,9 +49,9 @@ class Steering {
     } else if (answer->succeeded()) {
       fmt::print("{}", words(Json::parse(answer->body)));
     } else {
-      return report_failure(name_, answer->error());
+      return report_refusal(name_, *answer);
     }
-    return answer->succeeded() ? exit_code::fine : exit_code::failed;
+    return exit_code_of(*answer);
   }
 
  private:
@@ -89,7 +89,7 @@ int reload_command(std::span<const std::string> arguments) {
   if (!answer) return report_failure("reload", answer.error());
   if (!steering.values().contains("json")) return print_reload(*answer);
   fmt::print("{}", answer->body);
-  return answer->succeeded() ? exit_code::fine : exit_code::failed;
+  return exit_code_of(*answer);
 }
 
 int drain_command(std::span<const std::string> arguments) {

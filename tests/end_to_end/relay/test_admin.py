@@ -231,7 +231,33 @@ def test_the_log_level_changes_while_it_runs(served):
     dispatcher, _, _ = served
     assert dispatcher.command("log-level", "error").returncode == 0
     assert dispatcher.ask("/log-level", "POST", {"level": "loud"})[0] == 400
-    assert dispatcher.command("log-level", "loud").returncode == 1
+    loud = dispatcher.command("log-level", "loud")
+    assert (loud.returncode, loud.stderr) == (
+        2, "portshare log-level: 'loud' is no level: use debug, info, warn or error\n")
+
+
+def test_wrong_words_are_wrong_usage(served):
+    dispatcher, _, _ = served
+    for words, sentence in ((["server", "--backend", "app", "--address", "127.0.0.1:1", "--state", "off"], "no state"),
+                            (["connections", "--state", "sleeping"], "'sleeping' is none of first_flight"),
+                            (["connections", "--client", "everybody", "--kill"], "no address and no prefix"),
+                            (["connections", "--name", "two words"], "no name")):
+        answer = dispatcher.command(*words)
+        assert answer.returncode == 2 and sentence in answer.stderr, answer
+
+
+def test_help_needs_nothing_else():
+    for command in ("run", "check", "explain", "who", "probe", "status", "top", "connections", "reload", "drain", "upgrade",
+                    "server", "log-level", "demo"):
+        answer = portshare(command, "--help")
+        assert (answer.returncode, answer.stderr) == (0, "") and answer.stdout.startswith(f"Usage: portshare {command}"), answer
+
+
+def test_the_admin_socket_may_be_given_by_a_path(served, monkeypatch):
+    dispatcher, _, _ = served
+    monkeypatch.chdir(os.path.dirname(dispatcher.admin))
+    for path in (dispatcher.admin, "./admin.sock"):
+        assert portshare("status", "--admin", path).returncode == 0
 
 
 def test_answers_of_its_own_to_what_is_not_there(served):
