@@ -63,7 +63,10 @@ std::vector<ListenerAddress> addresses_of(const Config& config, const std::vecto
 
 }  // namespace
 
-Dispatcher::Dispatcher(Loop& control) : control_(control), admission_key_(random_key()) {}
+Dispatcher::Dispatcher(Loop& control)
+    : control_(control), way_back_(std::make_shared<WayBack>()), admission_key_(random_key()) {
+  way_back_->dispatcher = this;
+}
 
 std::expected<std::unique_ptr<Dispatcher>, std::string> Dispatcher::start(
     std::shared_ptr<const Config> config, Loop& control, const DispatcherOptions& options) {
@@ -78,8 +81,9 @@ std::expected<std::unique_ptr<Dispatcher>, std::string> Dispatcher::start(
         self->look_up(host, std::move(done));
       },
       [self = dispatcher.get()] { self->names_changed(); });
+  const HostAnswers answers = resolve_hosts(dispatcher->names_->unknown_names(*config));
   Snapshot snapshot;
-  if (auto prepared = dispatcher->prepare(snapshot, std::move(config)); !prepared) {
+  if (auto prepared = dispatcher->prepare(snapshot, std::move(config), answers); !prepared) {
     return std::unexpected(prepared.error());
   }
   if (auto ready = options.on_bound ? options.on_bound() : Outcome(); !ready) {
@@ -98,6 +102,10 @@ std::expected<std::unique_ptr<Dispatcher>, std::string> Dispatcher::start(
 }
 
 Dispatcher::~Dispatcher() {
+  {
+    const std::lock_guard lock(way_back_->mutex);
+    way_back_->dispatcher = nullptr;
+  }
   dns_.reset();
   names_.reset();
   health_.reset();
@@ -106,12 +114,18 @@ Dispatcher::~Dispatcher() {
   for (const auto& thread : threads_) thread->thread.join();
 }
 
-/// Names that are known already are not asked for: a reload waits for new ones alone.
-std::expected<ServerPool, std::string> Dispatcher::resolve_servers(const Config& config) {
+/// Names that are known already were not asked for: a reload waits for new ones alone.
+std::expected<ServerPool, std::string> Dispatcher::resolve_servers(const Config& config,
+                                                                   const HostAnswers& answers) {
+  const auto answer = [&](const std::string& host) {
+    const auto found = answers.find(host);
+    assert(found != answers.end());
+    return found->second;
+  };
   std::vector<std::string> unresolved;
   auto servers = ServerPool::resolve(
-      config, [this](const std::string& host) { return names_->addresses_of(host, resolve_host); },
-      *registry_, &unresolved);
+      config, [&](const std::string& host) { return names_->addresses_of(host, answer); }, *registry_,
+      &unresolved);
   if (servers) {
     for (const std::string& sentence : unresolved) spdlog::warn("{}; it is left out", sentence);
   }
@@ -119,9 +133,10 @@ std::expected<ServerPool, std::string> Dispatcher::resolve_servers(const Config&
 }
 
 /// Everything that a configuration needs, without touching what runs.
-Dispatcher::Outcome Dispatcher::prepare(Snapshot& snapshot, std::shared_ptr<const Config> config) {
+Dispatcher::Outcome Dispatcher::prepare(Snapshot& snapshot, std::shared_ptr<const Config> config,
+                                        const HostAnswers& answers) {
   if (auto allowed = check_transparency(*config); !allowed) return allowed;
-  auto servers = resolve_servers(*config);
+  auto servers = resolve_servers(*config, answers);
   if (!servers) return std::unexpected(std::move(servers.error()));
   auto file = open_access_log(config->server.log, config->server.user);
   if (!file) return std::unexpected(std::move(file.error()));
@@ -337,9 +352,33 @@ void Dispatcher::watch_workers(const DispatcherOptions& options) {
 
 // --- Changes ---
 
-void Dispatcher::reload(std::shared_ptr<const Config> config, std::function<void(Outcome)> done) {
-  change([this, config = std::move(config)](Snapshot& snapshot) { return prepare(snapshot, config); },
+void Dispatcher::reload(std::shared_ptr<const Config> config, HostAnswers answers,
+                        std::function<void(Outcome)> done) {
+  change([this, config = std::move(config),
+          answers = std::move(answers)](Snapshot& snapshot) { return prepare(snapshot, config, answers); },
          std::move(done));
+}
+
+void Dispatcher::look_up_names(const Config& config, std::function<void(HostAnswers)> done) {
+  auto hosts = names_->unknown_names(config);
+  if (hosts.empty()) return done({});
+  const auto look_up = [hosts, done, way_back = way_back_] {
+    HostAnswers answers = resolve_hosts(hosts);
+    const std::lock_guard lock(way_back->mutex);
+    if (way_back->dispatcher == nullptr) return;
+    way_back->dispatcher->on_control([done, answers = std::move(answers)] { done(answers); });
+  };
+  try {
+    // The system's resolver cannot be interrupted, and nobody is to wait for it at the end.
+    std::thread(look_up).detach();
+  } catch (const std::system_error& failure) {
+    HostAnswers answers;
+    for (const std::string& host : hosts) {
+      answers[host] = std::unexpected(
+          fmt::format("cannot resolve {}: cannot start a thread: {}", host, failure.code().message()));
+    }
+    done(std::move(answers));
+  }
 }
 
 void Dispatcher::change(std::function<Outcome(Snapshot&)> change, std::function<void(Outcome)> done) {

@@ -4,6 +4,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 namespace portshare {
@@ -46,11 +47,25 @@ NameRefresher::Name& NameRefresher::name_of(const std::string& host) {
   return *name;
 }
 
-std::expected<std::vector<IpAddress>, std::string> NameRefresher::addresses_of(const std::string& host,
-                                                                               const HostLookup& otherwise) {
+const std::vector<IpAddress>* NameRefresher::followed_addresses_of(const std::string& host) const {
   const auto known = names_.find(host);
   const bool is_followed = known != names_.end() && known->second->interval.count() != 0;
-  if (is_followed && !known->second->addresses.empty()) return known->second->addresses;
+  return is_followed && !known->second->addresses.empty() ? &known->second->addresses : nullptr;
+}
+
+std::vector<std::string> NameRefresher::unknown_names(const Config& config) const {
+  std::set<std::string> names;
+  for (const BackendConfig& backend : config.backends) {
+    for (const ServerAddress& server : backend.servers) {
+      if (!server.address && followed_addresses_of(server.host) == nullptr) names.insert(server.host);
+    }
+  }
+  return {names.begin(), names.end()};
+}
+
+std::expected<std::vector<IpAddress>, std::string> NameRefresher::addresses_of(const std::string& host,
+                                                                               const HostLookup& otherwise) {
+  if (const auto* const addresses = followed_addresses_of(host)) return *addresses;
   auto found = otherwise(host);
   if (!found) return found;
   std::ranges::sort(*found);

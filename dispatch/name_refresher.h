@@ -36,6 +36,8 @@ class NameRefresher {
   NameRefresher& operator=(const NameRefresher&) = delete;
   ~NameRefresher();
 
+  /// The names in this configuration for which addresses_of() would ask.
+  [[nodiscard]] std::vector<std::string> unknown_names(const Config& config) const;
   /// What is known of a name that is being followed, or what `otherwise` says, which is known from then on.
   [[nodiscard]] std::expected<std::vector<IpAddress>, std::string> addresses_of(const std::string& host,
                                                                                 const HostLookup& otherwise);
@@ -58,6 +60,8 @@ class NameRefresher {
   };
 
   Name& name_of(const std::string& host);
+  /// None: the name is not followed, or has no address yet.
+  [[nodiscard]] const std::vector<IpAddress>* followed_addresses_of(const std::string& host) const;
   void ask(Name& name);
   void answered(const std::string& host, const DnsResolver::Answer& answer);
 

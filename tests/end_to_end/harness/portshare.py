@@ -54,13 +54,16 @@ admin = "{f"unix:{self.admin}" if admin else "off"}"
             self.kill()
             raise
 
-    def reload(self, config):
-        """Another configuration, by SIGHUP; waits until it is in force, or was refused, and says which."""
-        self._reloads += 1
-        # Written anew, as editors do: no moment shows half of it.
+    def write_config(self, config):
+        """The file, and no more. Written anew, as editors do: no moment shows half of it."""
         written = self.config_file.with_suffix(".new")
         written.write_text(self._head + config)
         written.rename(self.config_file)
+
+    def reload(self, config):
+        """Another configuration, by SIGHUP; waits until it is in force, or was refused, and says which."""
+        self._reloads += 1
+        self.write_config(config)
         self.signal(signal.SIGHUP)
         outcomes = self.eventually(lambda: self._reload_outcomes()[self._reloads - 1:], "an answer to SIGHUP")
         return bool(outcomes[0][0])

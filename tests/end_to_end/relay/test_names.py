@@ -5,9 +5,11 @@ the test's, and /etc/hosts is the test's. Clients reach it over a unix socket.""
 
 import json
 import socket
+import subprocess
 
 import pytest
 
+from harness.portshare import BINARY
 from harness.process import run
 from harness.sockets import free_port, read_to_end
 
@@ -83,7 +85,8 @@ pytestmark = pytest.mark.skipif(no_namespaces(), reason="this system lets us hav
 
 
 class OwnNames:
-    def __init__(self, workshop, servers, more='resolve = "1s"', zone=None, hosts="", starts=True):
+    def __init__(self, workshop, servers, more='resolve = "1s"', zone=None, hosts="", starts=True, patience_s=1,
+                 **options):
         directory = workshop.directory
         self.path = directory / "front.sock"
         self._directory, self._port = directory, free_port()
@@ -91,11 +94,11 @@ class OwnNames:
         self.zone(zone or {})
         self.hosts(hosts)
         (directory / "asked").touch()
-        (directory / "resolv.conf").write_text("nameserver 127.0.0.1\noptions timeout:1 attempts:1\n")
+        (directory / "resolv.conf").write_text(f"nameserver 127.0.0.1\noptions timeout:{patience_s} attempts:1\n")
         (directory / "nsswitch.conf").write_text("hosts: files dns\n")
         (directory / "network.py").write_text(NETWORK)
         self._prefix = ["unshare", "-rnm", "sh", "-c", OWN_NAMES, "sh", directory, str(self._port)]
-        self.dispatcher = workshop.portshare(self.config(servers), prefix=self._prefix) if starts else None
+        self.dispatcher = workshop.portshare(self.config(servers), prefix=self._prefix, **options) if starts else None
 
     def config(self, servers):
         servers = [f"{server}:{self._port}" for server in servers]
@@ -173,6 +176,21 @@ def test_a_silent_name_server_keeps_nobody_waiting(workshop):
     for _ in range(50):
         assert names.ask() == "127.0.0.11"
     names.dispatcher.says("warning: cannot resolve app.example: ")
+
+
+def test_a_reload_waits_for_a_silent_name_server_and_nobody_else_does(workshop):
+    """All names are asked for at once; the program answers, and ends, as if nothing were."""
+    names = OwnNames(workshop, ["app.example"], zone={"app.example": ["127.0.0.11"]}, patience_s=30, admin=True)
+    names.zone(None)
+    new = ["one.example", "two.example", "three.example"]
+    names.dispatcher.write_config(names.config(["app.example", *new]))
+    reload = subprocess.Popen([BINARY, "reload", "--admin", names.dispatcher.admin], stderr=subprocess.PIPE, text=True)
+    names.dispatcher.eventually(lambda: set(new) <= set(names.asked()), "questions for all of the names")
+    assert names.dispatcher.ask("/status")[1]["config"]["reloads"] == 0
+    assert names.ask() == "127.0.0.11"
+    assert reload.poll() is None
+    names.dispatcher.stop()
+    assert reload.wait(30) == 1 and "connection" in reload.stderr.read()
 
 
 def test_the_file_of_hosts_counts_too(workshop):
