@@ -14,6 +14,7 @@ import pytest
 
 from harness.http import Messages, request, response
 from harness.portshare import BINARY, portshare
+from harness.process import run
 from harness.sockets import accept, connect, free_port, receive_exactly
 from harness.waiting import eventually
 
@@ -293,6 +294,23 @@ def test_clients_that_never_read_or_never_send_cost_nobody_else_anything(served)
         client.close(), server.close()
     assert dispatcher.resident_bytes() < before + 8_000_000
     for client in silent + deaf:
+        client.close()
+
+
+def test_clients_that_take_all_places_keep_nobody_out(served):
+    """Some watch, some say nothing, some do not read: more of each than there are places."""
+    dispatcher, _, _ = served
+    greedy = []
+    for number in range(150):
+        client = socket.socket(socket.AF_UNIX)
+        client.connect(dispatcher.admin)
+        client.sendall((b"GET /events HTTP/1.1\r\nHost: l\r\n\r\n", b"GET /st",
+                        b"GET /metrics HTTP/1.1\r\nHost: l\r\n\r\n" * 100)[number % 3])
+        greedy.append(client)
+    for _ in range(3):
+        answer = run(["curl", "-s", "-m", "120", "--unix-socket", dispatcher.admin, "http://localhost/healthz"])
+        assert answer.stdout == "ok\n", answer
+    for client in greedy:
         client.close()
 
 
