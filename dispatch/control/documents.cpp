@@ -146,7 +146,7 @@ class ReportParts {
                          {"buffers", worker.buffers},
                          {"pipes", worker.pipes},
                          {"loop_turns", worker.loop_turns},
-                         {"access_log_dropped", worker.access_records_dropped}});
+                         {"access_log_dropped", worker.access_records_lost}});
     }
     return workers;
   }
