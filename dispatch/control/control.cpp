@@ -7,6 +7,7 @@
 #include <cassert>
 #include <utility>
 
+#include "dispatch/bind_failure.h"
 #include "dispatch/control/api.h"
 #include "dispatch/control/documents.h"
 #include "dispatch/control/version.h"
@@ -84,7 +85,7 @@ Control::DoorResult Control::open_monitor(const std::optional<SocketAddress>& ad
                             ? open_control_socket(*address, SocketAccess::by_umask)
                             : open_beside_own_sockets(*address, std::chrono::seconds{0}, neighbours);
   if (!neighbours.empty()) shared_ports_.push_back(address->ip->port);
-  if (!listener) return std::unexpected(fmt::format("monitor: {}", listener.error().message));
+  if (!listener) return std::unexpected(describe_monitor_failure(*address, listener.error()));
   spdlog::info("monitor: {}{}", address->ip ? "http://" : "",
                address_of_listening_socket(*listener).to_string());
   return make_door(Purpose::monitor, *address, *listener);
