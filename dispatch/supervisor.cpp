@@ -28,7 +28,7 @@ std::vector<std::string> lines_of(std::string_view text) {
 
 /// A large file leaves as much memory behind as its rules take, once the routes are made.
 std::shared_ptr<const Config> without_rules(Config config) {
-  config.rule_digests = digests_of_rules(config);
+  digest_rules(config);
   config.rules = {};
   return_unused_memory();
   return std::make_shared<const Config>(std::move(config));
@@ -273,8 +273,7 @@ void Supervisor::end_all() {
 
 void Supervisor::reload(std::function<void(const ReloadReport&)> done) {
   service_manager_.reloading();
-  // Names are looked up on this thread, and answers may be slow: the whole of the watchdog's time is for
-  // that.
+  // A large file takes this thread its time: the whole of the watchdog's is for that.
   if (dispatcher_->watch().stuck_count() == 0) service_manager_.keep_alive();
   reload_file([this, done = std::move(done)](const ReloadReport& report) {
     program_.note(report);

@@ -231,7 +231,7 @@ def test_the_log_level_changes_while_it_runs(served):
     dispatcher, _, _ = served
     assert dispatcher.command("log-level", "error").returncode == 0
     assert dispatcher.ask("/log-level", "POST", {"level": "loud"})[0] == 400
-    assert dispatcher.command("log-level", "loud").returncode == 1
+    assert dispatcher.command("log-level", "loud").returncode == 2
 
 
 def test_answers_of_its_own_to_what_is_not_there(served):
