@@ -91,7 +91,9 @@ void ListeningSockets::inherit(const PassedSocket& passed) {
 }
 
 void ListeningSockets::own_all() {
-  for (Open& open : open_) open.is_borrowed = false;
+  for (Open& open : open_) {
+    if (std::exchange(open.is_borrowed, false) && open.passed_as.empty()) listen_as_this_process(open.socket);
+  }
 }
 
 void ListeningSockets::lend_all() {

@@ -135,7 +135,7 @@ void Supervisor::signalled(Signal signal) {
     case Signal::terminate:
       if (!has_deadline_) return shut_down();
       // systemd tells all processes of a unit again when the main one, our successor, has ended.
-      if (terminated_ || has_lost_successor()) return;
+      if (terminated_ || (dispatcher_->is_handed_over() && upgrade_->has_successor_ended())) return;
       spdlog::warn("shutting down: told again; ending all connections now");
       return end_all();
     case Signal::reload:
@@ -153,9 +153,9 @@ void Supervisor::drain() {
 
 void Supervisor::shut_down() {
   has_deadline_ = true;
-  if (has_lost_successor()) {
+  if (dispatcher_->is_handed_over() && upgrade_->has_successor_crashed()) {
     // Nobody listens any more, and a service manager that is to start portshare again waits for our end.
-    spdlog::warn("shutting down: the process that had taken over is gone; ending all connections now");
+    spdlog::warn("shutting down: the process that had taken over has crashed; ending all connections now");
     return end_all();
   }
   const std::chrono::milliseconds patience = dispatcher_->snapshot()->config->server.shutdown_timeout;
@@ -226,10 +226,6 @@ void Supervisor::stuck_time_is_over() {
   if (!dispatcher_->only_stuck_workers_left()) return;
   spdlog::error("upgrade: a worker is stuck; this process ends without it, and its connections");
   loop_.stop();
-}
-
-bool Supervisor::has_lost_successor() const {
-  return dispatcher_->is_handed_over() && upgrade_->has_lost_successor();
 }
 
 void Supervisor::begin_draining() {

@@ -81,7 +81,6 @@ class Supervisor {
   void end_control();
   void upgraded(const Upgrade::Started& started);
   void tell_that_it_serves() const;
-  [[nodiscard]] bool has_lost_successor() const;
   void predecessor_stopped_accepting();
   void stuck_time_is_over();
 

@@ -32,6 +32,7 @@ std::expected<std::unique_ptr<Takeover>, std::string> Takeover::begin(SocketChan
 }
 
 Takeover::~Takeover() {
+  if (has_work_) (void)channel_.send(message_of(TakeoverMessage::ending));
   if (channel_.is_open()) channel_.shut_down();
   if (thread_.joinable()) {
     if (!has_work_) work_.set_value({});

@@ -30,6 +30,7 @@ enum class TakeoverMessage : std::uint8_t {
   bytes = 'B',              ///< old: some of the session's bytes, first those to the server
   taken = 'Y',              ///< new: the session goes on there
   refused = 'N',            ///< new: it stays where it is
+  ending = 'E',             ///< new: this program ends in order, and did not crash
 };
 
 struct TakeoverHello {

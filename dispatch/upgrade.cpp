@@ -158,10 +158,10 @@ void Upgrade::move_sessions() {
 /// Whether the other program has taken it.
 bool Upgrade::give(const MovedSession& session) {
   std::optional<SocketChannel::Message> answer;
-  if (send_session(session)) answer = channel_.receive();
+  if (send_session(session)) answer = receive_answer();
   if (!answer) {
     lose();
-    answer = channel_.receive();  // it may have taken this one in the last moment
+    answer = receive_answer();  // it may have taken this one in the last moment
   }
   return answer && kind_of(answer->bytes) == TakeoverMessage::taken;
 }
@@ -175,6 +175,24 @@ void Upgrade::lose() {
       "go "
       "on here",
       std::chrono::duration<double>(options_.answer_patience).count());
+}
+
+std::optional<SocketChannel::Message> Upgrade::receive_answer() {
+  for (;;) {
+    auto message = channel_.receive();
+    if (!message || kind_of(message->bytes) != TakeoverMessage::ending) return message;
+    has_said_goodbye_ = true;
+  }
+}
+
+bool Upgrade::has_successor_crashed() {
+  if (!has_successor_ended()) return false;
+  const std::lock_guard lock(mutex_);
+  if (!is_idle_) return false;  // the thread is about to find out
+  // The thread reads only what answers it. Nothing is waited for, since nothing more comes.
+  while (receive_answer()) {
+  }
+  return !has_said_goodbye_;
 }
 
 bool Upgrade::send_session(const MovedSession& session) {

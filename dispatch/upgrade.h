@@ -1,6 +1,7 @@
 // The way out: another program takes the place of this one.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
@@ -50,8 +51,10 @@ class Upgrade {
   ~Upgrade();
 
   // After a start.
-  /// Whether the other program has ended.
-  [[nodiscard]] bool has_lost_successor() const { return program_->has_ended(); }
+  /// Whether the other program has ended,
+  [[nodiscard]] bool has_successor_ended() const { return program_->has_ended(); }
+  /// and not in order.
+  [[nodiscard]] bool has_successor_crashed();
   /// Nothing is accepted here any more.
   void stopped_accepting();
   /// `answer` is called on some other thread: whether the other program has taken the session. One that goes,
@@ -70,6 +73,7 @@ class Upgrade {
   Started start();
   bool send_listeners();
   bool give(const MovedSession& session);
+  std::optional<SocketChannel::Message> receive_answer();
   void lose();
   bool send_session(const MovedSession& session);
   bool send_bytes(const std::vector<std::uint8_t>& bytes);
@@ -84,7 +88,8 @@ class Upgrade {
   // The thread's, as long as it runs.
   std::optional<StartedProgram> program_;
   bool is_there_ = true;
-  std::mutex mutex_;  // of what follows
+  std::atomic<bool> has_said_goodbye_ = false;  // the other program
+  std::mutex mutex_;                            // of what follows
   std::condition_variable wake_;
   std::deque<Moving> moving_;
   bool has_stopped_accepting_ = false;

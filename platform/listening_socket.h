@@ -61,6 +61,10 @@ void forget_sharing(std::uint16_t port);
 /// reset whatever waits in its queue. No effect on a unix socket.
 void stop_handshakes(Socket listener);
 
+/// From now on this process is the one that find_unix_listener() tells of, and not another one that has
+/// listened on the socket before. No effect on one of TCP.
+void listen_as_this_process(Socket listener);
+
 /// Changes what was given when it was opened.
 void set_defer_accept(Socket listener, std::chrono::seconds defer_accept);
 

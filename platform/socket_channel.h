@@ -22,7 +22,7 @@ namespace portshare {
 void close_in_this_process(Socket socket);
 
 /// One end of a pair of unix sockets that keep the borders of messages (SOCK_SEQPACKET, unix(7)). Its calls
-/// wait; one thread may send while another receives. It moves.
+/// wait; several threads may send, while another receives. It moves.
 class SocketChannel {
  public:
   static constexpr std::size_t most_bytes = std::size_t{64} * 1024;

@@ -80,11 +80,28 @@ Control::DoorResult Control::open_admin(const AdminConfig& config) {
 Control::DoorResult Control::open_monitor(const std::optional<SocketAddress>& address) {
   if (!address) return nullptr;
   if (auto door = inherited_door(Purpose::monitor, *address)) return door;
-  const auto listener = open_control_socket(*address, SocketAccess::by_umask);
+  const std::vector<Socket> neighbours = monitors_on_port_of(*address);
+  const auto listener = neighbours.empty()
+                            ? open_control_socket(*address, SocketAccess::by_umask)
+                            : open_beside_own_sockets(*address, std::chrono::seconds{0}, neighbours);
+  if (!neighbours.empty()) shared_ports_.push_back(address->ip->port);
   if (!listener) return std::unexpected(describe_monitor_failure(*address, listener.error()));
   spdlog::info("monitor: {}{}", address->ip ? "http://" : "",
                address_of_listening_socket(*listener).to_string());
   return make_door(Purpose::monitor, *address, *listener);
+}
+
+/// Those that are to be closed soon; one of them may be a wildcard, or the new one is.
+std::vector<Socket> Control::monitors_on_port_of(const SocketAddress& address) const {
+  std::vector<Socket> sockets;
+  const auto add = [&](const SocketAddress& configured, Socket socket) {
+    if (address.ip && configured.ip && address.ip->port != 0 && configured.ip->port == address.ip->port) {
+      sockets.push_back(socket);
+    }
+  };
+  if (monitor_) add(monitor_->configured, monitor_->listener);
+  for (const ControlSocket& each : inherited_) add(each.configured, each.socket);
+  return sockets;
 }
 
 std::unique_ptr<Control::Door> Control::inherited_door(Purpose purpose, const SocketAddress& configured) {
@@ -116,13 +133,18 @@ std::unique_ptr<Control::Door> Control::make_door(Purpose purpose, const SocketA
 void Control::own_inherited() {
   owns_inherited_ = true;
   for (const auto* door : {&admin_, &monitor_}) {
-    if (*door) (*door)->is_borrowed = false;
+    if (*door && std::exchange((*door)->is_borrowed, false)) listen_as_this_process((*door)->listener);
   }
 }
 
 void Control::close_unused() {
   assert(owns_inherited_);
   for (const ControlSocket& each : std::exchange(inherited_, {})) close_listening_socket(each.socket);
+  forget_shared_ports();
+}
+
+void Control::forget_shared_ports() {
+  for (const std::uint16_t port : std::exchange(shared_ports_, {})) forget_sharing(port);
 }
 
 std::vector<ControlSocket> Control::sockets() const {
@@ -160,6 +182,7 @@ void Control::retire(std::unique_ptr<Door> door) {
 void Control::door_closed(const Door* door) {
   door->is_borrowed ? close_in_this_process(door->listener) : close_listening_socket(door->listener);
   std::erase_if(retired_, [door](const auto& candidate) { return candidate.get() == door; });
+  if (retired_.empty()) forget_shared_ports();
   check_stopped();
 }
 

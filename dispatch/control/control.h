@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <expected>
 #include <functional>
 #include <memory>
@@ -72,6 +73,8 @@ class Control {
   std::unique_ptr<Door> make_door(ControlSocket::Purpose purpose, const SocketAddress& configured,
                                   Socket listener);
   std::unique_ptr<Door> inherited_door(ControlSocket::Purpose purpose, const SocketAddress& configured);
+  [[nodiscard]] std::vector<Socket> monitors_on_port_of(const SocketAddress& address) const;
+  void forget_shared_ports();
   /// Stops a door that is no longer wanted; it is destroyed when its last client has gone.
   void retire(std::unique_ptr<Door> door);
   void door_closed(const Door* door);
@@ -89,6 +92,7 @@ class Control {
   std::vector<std::unique_ptr<Door>> retired_;
   std::vector<ControlSocket> inherited_;  // for which there is no door so far
   bool owns_inherited_ = false;
+  std::vector<std::uint16_t> shared_ports_;  // of monitors, until the old ones are closed
   Timer tick_timer_;
   RateMeter meter_;
   std::vector<Sample> history_;

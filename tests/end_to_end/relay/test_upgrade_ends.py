@@ -35,17 +35,35 @@ def halfway(workshop):
         yield generations, client, server
 
 
-def test_both_end_in_order_when_all_are_told_again(halfway):
-    """As systemd does when the main process of a unit has ended: all others get another SIGTERM."""
+@pytest.mark.parametrize("is_first_to_hear", (False, True))
+def test_both_end_in_order_when_all_are_told_again(halfway, is_first_to_hear):
+    """As systemd does when the main process of a unit, which is the new one, has ended."""
     generations, client, server = halfway
     old, new = generations.pids
-    for pid in (new, old):
-        os.kill(pid, signal.SIGTERM)
+    os.kill(new, signal.SIGTERM)
+    if is_first_to_hear:
+        eventually(lambda: generations.ended(new), "an end of the new one")
+    os.kill(old, signal.SIGTERM)
     eventually(lambda: generations.log.count("shutting down: no new connections") == 2, lambda: generations.log[-3000:])
     eventually(lambda: generations.ended(new), "an end of the new one")
     os.kill(old, signal.SIGTERM)
     os.kill(old, signal.SIGHUP)  # signals come in their order: when this one has been seen, so has the other
     generations.dispatcher.says("reload: nothing has changed")
+    server.sendall(b"56789")
+    assert receive_exactly(client, 5) == b"56789"
+    generations.stop()
+    assert [record["outcome"] for record in generations.dispatcher.access()] == ["ok"]
+
+
+def test_one_between_the_two_is_not_missed(halfway):
+    """The new one has a successor itself, to which everything has moved."""
+    generations, client, server = halfway
+    generations.upgrade()
+    old, new, newest = generations.pids
+    eventually(lambda: generations.ended(new), "an end of the new one")
+    for pid in (newest, old):
+        os.kill(pid, signal.SIGTERM)
+    eventually(lambda: generations.log.count("shutting down: no new connections") == 2, lambda: generations.log[-3000:])
     server.sendall(b"56789")
     assert receive_exactly(client, 5) == b"56789"
     generations.stop()

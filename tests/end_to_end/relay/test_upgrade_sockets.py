@@ -5,6 +5,7 @@ import os
 import pathlib
 import re
 import socket
+import struct
 import tempfile
 import threading
 
@@ -106,6 +107,9 @@ def test_no_question_is_refused(start):
     for client in CONNECT.values():
         with client(generations) as last:
             assert pid_of(last) == generations.pids[-1]
+    with admin_client(generations) as client:
+        peer = client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+        assert struct.unpack("3i", peer)[0] == generations.pids[-1], "who looks for the listener finds it"
     generations.stop()
     assert not os.path.exists(generations.admin), "the last one removes it"
 
@@ -186,6 +190,29 @@ def test_another_configuration_has_other_addresses(start):
     rewrite(generations, (f'"unix:{new[0]}"', '"off"'))
     generations.upgrade()
     eventually(lambda: not os.path.exists(new[0]), "an end of the new one")
+    generations.stop()
+
+
+@pytest.mark.smoke
+@pytest.mark.parametrize("how", ("upgrade", "reload"))
+def test_a_monitor_may_have_more_or_fewer_addresses_of_its_port(start, how):
+    generations, _ = start(admin=True, monitor=True)
+    address = generations.monitor
+    for new in (address.replace("127.0.0.1", "0.0.0.0"), address):
+        rewrite(generations, (f'monitor = "{generations.monitor}"', f'monitor = "{new}"'))
+        assert generations.command(how).returncode == 0
+        generations.dispatcher.monitor = new
+        if how == "upgrade":
+            generations.pids.append(generations.ask("/status")[1]["pid"])
+
+        def answers():
+            try:
+                with monitor_client(generations) as client:
+                    return pid_of(client) == generations.pids[-1]
+            except (OSError, AssertionError):
+                return False  # it still came to the old one
+
+        eventually(answers, "the new one")
     generations.stop()
 
 
