@@ -153,7 +153,13 @@ void Supervisor::shut_down() {
 }
 
 void Supervisor::upgrade(std::string program, std::function<void(std::expected<int, std::string>)> done) {
-  if (upgrade_ || dispatcher_->is_draining()) {
+  if (reloads_ > 0 && !upgrade_after_reload_) {
+    upgrade_after_reload_ = [this, program = std::move(program), done = std::move(done)] {
+      upgrade(program, done);
+    };
+    return;
+  }
+  if (upgrade_ || upgrade_after_reload_ || dispatcher_->is_draining()) {
     return done(std::unexpected(dispatcher_->is_draining() ? "this program is at its end"
                                                            : "an upgrade is under way already"));
   }
@@ -212,7 +218,9 @@ void Supervisor::stuck_time_is_over() {
 void Supervisor::begin_draining() {
   if (upgrade_) {
     upgrade_.reset();  // the other program ends, too
-    std::exchange(upgrade_done_, nullptr)(std::unexpected("this program has been told to end"));
+    if (const auto done = std::exchange(upgrade_done_, nullptr)) {
+      done(std::unexpected("this program has been told to end"));
+    }
   }
   service_manager_.stopping();
   service_manager_.status("shutting down: waiting for the last connections");
@@ -260,12 +268,14 @@ void Supervisor::reload(std::function<void(const ReloadReport&)> done) {
   service_manager_.reloading();
   // A large file takes this thread its time: the whole of the watchdog's is for that.
   if (dispatcher_->watch().stuck_count() == 0) service_manager_.keep_alive();
+  ++reloads_;
   reload_file([this, done = std::move(done)](const ReloadReport& report) {
     program_.note(report);
     service_manager_.status(report.succeeded ? "serving the reloaded configuration"
                                              : "the last reload failed; serving the configuration before it");
     service_manager_.ready();
     done(report);
+    if (--reloads_ == 0 && upgrade_after_reload_) std::exchange(upgrade_after_reload_, nullptr)();
   });
 }
 
@@ -291,7 +301,9 @@ void Supervisor::reload_file(const std::function<void(const ReloadReport&)>& don
   dispatcher_->reload(after, [this, before, after, done](const Dispatcher::Outcome& outcome) {
     if (!outcome) {
       // What it had before was its own a moment ago.
-      if (const auto back = control_->adopt(before->server); !back) spdlog::error("reload: {}", back.error());
+      const bool is_closing = !control_ || !control_closed_.empty();
+      const auto back = is_closing ? std::expected<void, std::string>() : control_->adopt(before->server);
+      if (!back) spdlog::error("reload: {}", back.error());
       return done(failed_reload(lines_of(outcome.error())));
     }
     set_log_level(after->server.log.level);

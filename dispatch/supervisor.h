@@ -1,6 +1,7 @@
 // The control thread of a running program.
 #pragma once
 
+#include <cstddef>
 #include <expected>
 #include <functional>
 #include <memory>
@@ -88,6 +89,8 @@ class Supervisor {
   std::unique_ptr<Takeover> takeover_;                 // null: nobody was there before
   std::unique_ptr<Upgrade> upgrade_;                   // null: none is under way
   std::function<void(const Upgrade::Started&)> upgrade_done_;
+  std::size_t reloads_ = 0;  // under way
+  std::function<void()> upgrade_after_reload_;
   std::optional<SignalThread> signals_;
   Timer drain_timer_;
   Timer stuck_timer_;  // after an upgrade
