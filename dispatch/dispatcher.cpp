@@ -526,7 +526,8 @@ bool Dispatcher::take_over(MovedSession session, std::function<bool()> commit) {
   constexpr int most_tries = 2;  // the other program waits, and its connections
   int tries = 0;
   for (std::size_t looked_at = 0; looked_at < threads_.size() && tries < most_tries; ++looked_at) {
-    WorkerThread& thread = *threads_[next_worker_++ % threads_.size()];
+    const std::size_t index = next_worker_++ % threads_.size();
+    WorkerThread& thread = *threads_[index];
     if (thread.is_late) continue;
     const auto arrival = std::make_shared<Arrival>(std::move(session));
     auto is_taken = arrival->is_taken.get_future();
@@ -544,7 +545,8 @@ bool Dispatcher::take_over(MovedSession session, std::function<bool()> commit) {
     // Once it has begun, it is done in a moment.
     if (is_answered || !claim(arrival->part, Part::given_up)) return is_taken.get();
     thread.is_late = true;
-    spdlog::error("upgrade: a worker does not come round; connections from the program before go to others");
+    spdlog::error("upgrade: worker {} does not come round; connections go to others, or stay where they are",
+                  index);
     session = std::move(arrival->session);
   }
   return false;

@@ -231,7 +231,9 @@ void Supervisor::stuck_time_is_over() {
 void Supervisor::begin_draining() {
   if (upgrade_) {
     upgrade_.reset();  // the other program ends, too
-    std::exchange(upgrade_done_, nullptr)(std::unexpected("this program has been told to end"));
+    if (const auto done = std::exchange(upgrade_done_, nullptr)) {
+      done(std::unexpected("this program has been told to end"));
+    }
   }
   service_manager_.stopping();
   service_manager_.status("shutting down: waiting for the last connections");
@@ -329,8 +331,9 @@ void Supervisor::apply(const std::shared_ptr<const Config>& after, HostAnswers a
       after, std::move(answers), [this, before, after, done](const Dispatcher::Outcome& outcome) {
         if (!outcome) {
           // What it had before was its own a moment ago.
-          if (const auto back = control_->adopt(before->server); !back)
-            spdlog::error("reload: {}", back.error());
+          const bool is_closing = !control_ || !control_closed_.empty();
+          const auto back = is_closing ? std::expected<void, std::string>() : control_->adopt(before->server);
+          if (!back) spdlog::error("reload: {}", back.error());
           return done(failed_reload(lines_of(outcome.error())));
         }
         set_log_level(after->server.log.level);
