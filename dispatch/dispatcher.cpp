@@ -79,7 +79,7 @@ std::expected<std::unique_ptr<Dispatcher>, std::string> Dispatcher::start(
       },
       [self = dispatcher.get()] { self->names_changed(); });
   Snapshot snapshot;
-  if (auto prepared = dispatcher->prepare(snapshot, std::move(config)); !prepared) {
+  if (auto prepared = dispatcher->prepare(snapshot, std::move(config), resolve_host); !prepared) {
     return std::unexpected(prepared.error());
   }
   if (auto ready = options.on_bound ? options.on_bound() : Outcome(); !ready) {
@@ -107,11 +107,12 @@ Dispatcher::~Dispatcher() {
 }
 
 /// Names that are known already are not asked for: a reload waits for new ones alone.
-std::expected<ServerPool, std::string> Dispatcher::resolve_servers(const Config& config) {
+std::expected<ServerPool, std::string> Dispatcher::resolve_servers(const Config& config,
+                                                                   const HostLookup& lookup) {
   std::vector<std::string> unresolved;
   auto servers = ServerPool::resolve(
-      config, [this](const std::string& host) { return names_->addresses_of(host, resolve_host); },
-      *registry_, &unresolved);
+      config, [&](const std::string& host) { return names_->addresses_of(host, lookup); }, *registry_,
+      &unresolved);
   if (servers) {
     for (const std::string& sentence : unresolved) spdlog::warn("{}; it is left out", sentence);
   }
@@ -119,9 +120,10 @@ std::expected<ServerPool, std::string> Dispatcher::resolve_servers(const Config&
 }
 
 /// Everything that a configuration needs, without touching what runs.
-Dispatcher::Outcome Dispatcher::prepare(Snapshot& snapshot, std::shared_ptr<const Config> config) {
+Dispatcher::Outcome Dispatcher::prepare(Snapshot& snapshot, std::shared_ptr<const Config> config,
+                                        const HostLookup& lookup) {
   if (auto allowed = check_transparency(*config); !allowed) return allowed;
-  auto servers = resolve_servers(*config);
+  auto servers = resolve_servers(*config, lookup);
   if (!servers) return std::unexpected(std::move(servers.error()));
   auto file = open_access_log(config->server.log, config->server.user);
   if (!file) return std::unexpected(std::move(file.error()));
@@ -338,13 +340,26 @@ void Dispatcher::watch_workers(const DispatcherOptions& options) {
 // --- Changes ---
 
 void Dispatcher::reload(std::shared_ptr<const Config> config, std::function<void(Outcome)> done) {
-  change([this, config = std::move(config)](Snapshot& snapshot) { return prepare(snapshot, config); },
-         std::move(done));
+  const auto learned = [this](const std::string& host) { return names_->learned(host); };
+  enqueue({.before = [this, config](auto go_on) { names_->learn(*config, std::move(go_on)); },
+           .make = [this, config, learned](Snapshot& snapshot) { return prepare(snapshot, config, learned); },
+           .done = std::move(done)});
 }
 
 void Dispatcher::change(std::function<Outcome(Snapshot&)> change, std::function<void(Outcome)> done) {
-  changes_.push_back({.make = std::move(change), .done = std::move(done)});
-  if (changes_.size() == 1) make_next_change();
+  enqueue({.before = {}, .make = std::move(change), .done = std::move(done)});
+}
+
+void Dispatcher::enqueue(Change change) {
+  changes_.push_back(std::move(change));
+  if (changes_.size() == 1) begin_next_change();
+}
+
+void Dispatcher::begin_next_change() {
+  if (const auto& before = changes_.front().before)
+    before([this] { make_change(); });
+  else
+    make_change();
 }
 
 void Dispatcher::follow_addresses(std::function<void(bool is_waiting)> done) {
@@ -366,7 +381,7 @@ void Dispatcher::follow_addresses(std::function<void(bool is_waiting)> done) {
   });
 }
 
-void Dispatcher::make_next_change() {
+void Dispatcher::make_change() {
   Snapshot snapshot = *snapshot_;
   ++snapshot.number;
   Outcome made = [&]() -> Outcome {
@@ -439,7 +454,7 @@ void Dispatcher::change_done(Outcome outcome) {
   const auto done = std::move(changes_.front().done);
   changes_.pop_front();
   // The next one first, so that whoever is called may ask for another.
-  if (!changes_.empty()) make_next_change();
+  if (!changes_.empty()) begin_next_change();
   done(std::move(outcome));
 }
 

@@ -234,8 +234,7 @@ void Supervisor::end_all() {
 
 void Supervisor::reload(std::function<void(const ReloadReport&)> done) {
   service_manager_.reloading();
-  // Names are looked up on this thread, and answers may be slow: the whole of the watchdog's time is for
-  // that.
+  // A large file takes this thread its time: the whole of the watchdog's is for that.
   if (dispatcher_->watch().stuck_count() == 0) service_manager_.keep_alive();
   reload_file([this, done = std::move(done)](const ReloadReport& report) {
     program_.note(report);
