@@ -21,7 +21,7 @@ using Json = nlohmann::ordered_json;
 
 constexpr std::chrono::milliseconds drain_poll{200};
 constexpr std::chrono::milliseconds successor_poll{10};
-constexpr std::chrono::seconds successor_patience{10};
+constexpr std::chrono::seconds successor_patience{3};
 
 /// What the commands here have in common: one question, and its answer as JSON or in words.
 class Steering {
@@ -151,7 +151,10 @@ int upgrade_command(std::span<const std::string> arguments) {
       "/upgrade", "upgraded", body, [](const Json& json) { return json.value("message", "upgraded") + "\n"; },
       AdminPatience::minutes);
   if (done == exit_code::fine && !successor_answers(steering.client(), old_process)) {
-    fmt::print(stderr, "portshare upgrade: the new process does not answer on {}; its log says why\n",
+    fmt::print(stderr,
+               "portshare upgrade: the new process does not answer on {}: if its 'admin' is not another one "
+               "now, its log "
+               "says why\n",
                steering.client().address().to_string());
   }
   return done;
