@@ -16,7 +16,7 @@ constexpr int wake_signal = SIGURG;
 sigset_t handled_signals() {
   sigset_t set{};
   sigemptyset(&set);
-  for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGUSR2, wake_signal}) sigaddset(&set, number);
+  for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2, wake_signal}) sigaddset(&set, number);
   return set;
 }
 
@@ -47,6 +47,8 @@ std::optional<Signal> wait_for_signal(std::optional<std::chrono::milliseconds> l
       return Signal::terminate;
     case SIGHUP:
       return Signal::reload;
+    case SIGUSR1:
+      return Signal::open_logs_again;
     case SIGUSR2:
       return Signal::upgrade;
     default:

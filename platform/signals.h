@@ -11,9 +11,10 @@
 namespace portshare {
 
 enum class Signal : std::uint8_t {
-  terminate,  ///< SIGTERM, SIGINT
-  reload,     ///< SIGHUP
-  upgrade,    ///< SIGUSR2
+  terminate,        ///< SIGTERM, SIGINT
+  reload,           ///< SIGHUP
+  open_logs_again,  ///< SIGUSR1
+  upgrade,          ///< SIGUSR2
 };
 
 /// Keeps these signals for wait_for_signal, and ignores SIGPIPE. To be called first in main: threads started
