@@ -291,9 +291,9 @@ void Supervisor::apply(const std::shared_ptr<const Config>& after, HostAnswers a
   dispatcher_->reload(
       after, std::move(answers), [this, before, after, done](const Dispatcher::Outcome& outcome) {
         if (!outcome) {
-          // What it had before was its own a moment ago.
-          if (const auto back = control_->adopt(before->server); !back)
-            spdlog::error("reload: {}", back.error());
+          // What it had before was its own a moment ago; unless the program has come to its end meanwhile.
+          const auto back = control_ ? control_->adopt(before->server) : std::expected<void, std::string>();
+          if (!back) spdlog::error("reload: {}", back.error());
           return done(failed_reload(lines_of(outcome.error())));
         }
         set_log_level(after->server.log.level);
