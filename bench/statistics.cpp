@@ -1,6 +1,5 @@
 #include "bench/statistics.h"
 
-#include <cerrno>
 #include <numeric>
 
 namespace portshare {
@@ -34,8 +33,6 @@ std::string_view describe(ErrorKind kind) {
 }
 
 ErrorKind error_of(const Op& op) {
-  // What connect(2) says when every ephemeral port to that address is taken.
-  if (op.system_error == EADDRNOTAVAIL) return ErrorKind::no_source_port;
   switch (op.status) {
     case Status::refused:
       return ErrorKind::refused;
@@ -45,6 +42,8 @@ ErrorKind error_of(const Op& op) {
       return ErrorKind::timeout;
     case Status::unreachable:
       return ErrorKind::unreachable;
+    case Status::no_local_port:
+      return ErrorKind::no_source_port;
     case Status::no_descriptors:
     case Status::no_resources:
       return ErrorKind::shortage;

@@ -25,15 +25,50 @@ std::string describe_unknown_option(std::string_view option, const po::options_d
   return fmt::format("unknown option '{}'{}", option, suggest(option, names));
 }
 
+std::string describe_repeated_option(std::string_view option, const CommandUsage& usage) {
+  const bool may_stand_alone = option.ends_with(usage.positional) && *usage.positional != '\0';
+  return may_stand_alone ? fmt::format("more than one value for '{}': it is {} {} {}", option, usage.program,
+                                       usage.name, usage.synopsis)
+                         : fmt::format("option '{}' cannot be specified more than once", option);
+}
+
+/// Breaks lines at spaces, so that they fit into a terminal as it was first. Columns are counted in bytes:
+/// a character of several makes its line a little shorter.
+std::string wrapped(std::string_view text, std::size_t indent = 0) {
+  constexpr std::size_t columns = 80;
+  std::string lines;
+  std::size_t used = 0;
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find_first_of(" \n"), text.size());
+    const std::string_view word = text.substr(0, end);
+    if (used > 0 && used + 1 + word.size() > columns) {
+      lines.append("\n").append(indent, ' ');
+      used = indent;
+    } else if (used > 0) {
+      lines.push_back(' ');
+      ++used;
+    }
+    lines.append(word);
+    used += word.size();
+    if (end < text.size() && text[end] == '\n') {
+      lines.push_back('\n');
+      used = 0;
+    }
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return lines;
+}
+
 void print_help(const CommandUsage& usage, const po::options_description& options) {
   std::ostringstream list;
   list << options;
-  fmt::print("Usage: {} {} {}\n{}\n\n{}", usage.program, usage.name, usage.synopsis, usage.purpose,
+  const std::string call = fmt::format("Usage: {} {} ", usage.program, usage.name);
+  fmt::print("{}\n{}\n\n{}", wrapped(call + std::string(usage.synopsis), call.size()), wrapped(usage.purpose),
              list.str());
 }
 
 void print_commands(const Program& program) {
-  fmt::print("{0}\n\nUsage: {1} COMMAND [OPTION]...\n\nCommands:\n", program.purpose, program.name);
+  fmt::print("{0}\n\nUsage: {1} COMMAND [OPTION]...\n\nCommands:\n", wrapped(program.purpose), program.name);
   std::size_t width = 0;
   for (const Command& command : program.commands) width = std::max(width, command.name.size());
   for (const Command& command : program.commands)
@@ -71,11 +106,14 @@ std::expected<po::variables_map, int> parse_options(const CommandUsage& usage,
           usage.program));
     }
     po::store(parsed, values);
-    // What is missing does not matter to who asks what there is.
+    // What is required is not looked for before this: who asks for help has not given it yet.
     if (!values.contains("help")) po::notify(values);
   } catch (const po::unknown_option& error) {
     return std::unexpected(report_usage_error(
         usage.name, describe_unknown_option(error.get_option_name(), options), usage.program));
+  } catch (const po::multiple_occurrences& error) {
+    return std::unexpected(report_usage_error(
+        usage.name, describe_repeated_option(error.get_option_name(), usage), usage.program));
   } catch (const po::error& error) {
     return std::unexpected(report_usage_error(usage.name, error.what(), usage.program));
   }

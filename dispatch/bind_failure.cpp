@@ -56,9 +56,11 @@ std::vector<Owner> by_owner(const std::vector<PortOwner>& sockets) {
 
 class Advice {
  public:
-  Advice(const ListenerConfig& listener, const SocketAddress& address, const ListenError& error)
+  /// `listener`: null for the monitor.
+  Advice(const ListenerConfig* listener, const SocketAddress& address, const ListenError& error)
       : listener_(listener), address_(address) {
-    line(fmt::format("listener '{}': {}", listener.name, error.message));
+    line(listener != nullptr ? fmt::format("listener '{}': {}", listener->name, error.message)
+                             : fmt::format("monitor: {}", error.message));
     const std::error_code code(error.system_error, std::generic_category());
     if (code == std::errc::address_in_use) {
       if (address.ip) {
@@ -129,6 +131,10 @@ class Advice {
                         first.processes.front().pid));
       return;
     }
+    if (listener_ == nullptr) {
+      point("- or set 'monitor' in [server] to another address");
+      return;
+    }
     const std::uint16_t port = address_.ip->port;
     point(fmt::format(
         "- or keep it behind portshare: let it listen on {}:{} instead, say, and name that in 'servers' of a "
@@ -147,7 +153,7 @@ class Advice {
     }
     if (!address_.ip->address.is_unspecified()) return;
     point(
-        fmt::format("- or leave it what it has: except = [{}] in [listener.{}]", addresses, listener_.name));
+        fmt::format("- or leave it what it has: except = [{}] in [listener.{}]", addresses, listener_->name));
   }
 
   void advise_against_connection(const PortOwner& owner) {
@@ -168,7 +174,7 @@ class Advice {
     owner.control_group = owner.processes.front().control_group;
     point(fmt::format("{} listens there", owner_text(owner)));
     point(fmt::format("- stop it: {}", stop_command(owner)));
-    point("- or choose another path in 'bind'");
+    point(fmt::format("- or choose another path in '{}'", listener_ != nullptr ? "bind" : "monitor"));
   }
 
   void permission() {
@@ -205,14 +211,15 @@ class Advice {
     }
     point(texts.empty() ? fmt::format("it has no address of {} at all", wanted.is_v4() ? "IPv4" : "IPv6")
                         : fmt::format("it has {}{}", texts, count > most_addresses ? " and more" : ""));
-    point(fmt::format("- correct 'bind', or give it the address: ip address add {}/{} dev INTERFACE",
-                      wanted.to_string(), wanted.is_v4() ? 32 : 128));
+    point(fmt::format("- correct '{}', or give it the address: ip address add {}/{} dev INTERFACE",
+                      listener_ != nullptr ? "bind" : "monitor", wanted.to_string(),
+                      wanted.is_v4() ? 32 : 128));
     point(fmt::format(
         "- or, if the address comes later or moves between hosts: sysctl net.{}.ip_nonlocal_bind=1",
         wanted.is_v4() ? "ipv4" : "ipv6"));
   }
 
-  const ListenerConfig& listener_;
+  const ListenerConfig* listener_;
   const SocketAddress& address_;
   std::string text_;
 };
@@ -221,7 +228,11 @@ class Advice {
 
 std::string describe_bind_failure(const ListenerConfig& listener, const SocketAddress& address,
                                   const ListenError& error) {
-  return Advice(listener, address, error).take();
+  return Advice(&listener, address, error).take();
+}
+
+std::string describe_monitor_failure(const SocketAddress& address, const ListenError& error) {
+  return Advice(nullptr, address, error).take();
 }
 
 }  // namespace portshare

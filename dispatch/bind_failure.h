@@ -1,4 +1,4 @@
-// What an operator is told when a listener cannot have its address.
+// What an operator is told when a listener, or the monitor, cannot have its address.
 #pragma once
 
 #include <string>
@@ -12,5 +12,7 @@ namespace portshare {
 /// at the processes of this host, which takes milliseconds.
 [[nodiscard]] std::string describe_bind_failure(const ListenerConfig& listener, const SocketAddress& address,
                                                 const ListenError& error);
+/// The same for `monitor` in [server].
+[[nodiscard]] std::string describe_monitor_failure(const SocketAddress& address, const ListenError& error);
 
 }  // namespace portshare

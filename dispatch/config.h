@@ -168,6 +168,7 @@ struct RouteSummary {
   std::string matchers;
   std::vector<std::uint32_t> listeners;  ///< indices; empty: every listener
   std::uint32_t backend = RouteRule::reject;
+  std::uint64_t digest = 0;  ///< of all of the rule: config_difference
 };
 
 struct Config {

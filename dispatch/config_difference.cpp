@@ -155,9 +155,11 @@ Settings settings_of(const ServerConfig& server) {
   };
 }
 
-/// These are fixed when the workers start.
-bool needs_restart(std::string_view key) {
-  return key == "workers" || key == "engine" || key == "user";
+/// When a setting counts that is fixed at the start. An upgrade cannot change the user: the right to become
+/// another one has been given up.
+std::string_view delay_text(std::string_view key) {
+  if (key == "workers" || key == "engine") return ", from the next start or upgrade on";
+  return key == "user" ? ", from the next start on" : "";
 }
 
 void compare(std::string_view what, const Settings& before, const Settings& after,
@@ -166,8 +168,7 @@ void compare(std::string_view what, const Settings& before, const Settings& afte
     const auto& [key, was] = before[i];
     const std::string& is = after[i].second;
     if (was == is) continue;
-    out.push_back(fmt::format("{}: {}: {} -> {}{}", what, key, was, is,
-                              needs_restart(key) ? ", from the next start or upgrade on" : ""));
+    out.push_back(fmt::format("{}: {}: {} -> {}{}", what, key, was, is, delay_text(key)));
   }
 }
 
@@ -218,15 +219,37 @@ std::string text_of(const Config& config, const RouteRule& rule) {
   return text;
 }
 
+std::string route_text(const Config& config, const RouteSummary& route) {
+  std::string text = route.matchers;
+  std::vector<std::string_view> listeners;
+  for (const std::uint32_t listener : route.listeners) listeners.push_back(config.listeners[listener].name);
+  if (!listeners.empty()) text += fmt::format(", listener {}", fmt::join(listeners, ", "));
+  return text +
+         (route.backend == RouteRule::reject ? ": reject" : ": to " + config.backends[route.backend].name);
+}
+
+/// Those routes of `config` that have one of `digests`.
+void list_routes(std::string_view what, const Config& config, const std::vector<std::uint64_t>& digests,
+                 std::vector<std::string>& out) {
+  constexpr std::size_t most_listed = 20;
+  std::size_t count = 0;
+  for (const RouteSummary& route : config.route_summaries) {
+    if (!std::ranges::binary_search(digests, route.digest) || ++count > most_listed) continue;
+    out.push_back(fmt::format("{} route at line {}: {}", what, route.line, route_text(config, route)));
+  }
+  if (count > most_listed) out.push_back(fmt::format("and {} more {} routes", count - most_listed, what));
+}
+
 }  // namespace
 
-std::vector<std::uint64_t> digests_of_rules(const Config& config) {
-  std::vector<std::uint64_t> digests;
-  digests.reserve(config.rules.size());
+void digest_rules(Config& config) {
+  config.rule_digests.clear();
+  config.rule_digests.reserve(config.rules.size());
   for (const RouteRule& rule : config.rules)
-    digests.push_back(std::hash<std::string>{}(text_of(config, rule)));
-  std::ranges::sort(digests);
-  return digests;
+    config.rule_digests.push_back(std::hash<std::string>{}(text_of(config, rule)));
+  for (std::size_t i = 0; i < config.route_summaries.size(); ++i)
+    config.route_summaries[i].digest = config.rule_digests[i];
+  std::ranges::sort(config.rule_digests);
 }
 
 std::vector<std::string> differences(const Config& before, const Config& after) {
@@ -238,9 +261,12 @@ std::vector<std::string> differences(const Config& before, const Config& after) 
   std::vector<std::uint64_t> fresh;
   std::ranges::set_difference(before.rule_digests, after.rule_digests, std::back_inserter(gone));
   std::ranges::set_difference(after.rule_digests, before.rule_digests, std::back_inserter(fresh));
-  if (!gone.empty() || !fresh.empty()) {
-    out.push_back(fmt::format("routes: {} new, {} gone", fresh.size(), gone.size()));
-  }
+  if (gone.empty() && fresh.empty()) return out;
+  out.push_back(fmt::format("routes: {} new, {} gone", fresh.size(), gone.size()));
+  // Of more routes not all can be named, and it would be by chance which ones are.
+  if (std::max(before.route_count, after.route_count) > RouteSummary::most_listed) return out;
+  list_routes("gone", before, gone, out);
+  list_routes("new", after, fresh, out);
   return out;
 }
 

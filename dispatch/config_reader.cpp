@@ -76,6 +76,23 @@ void warn_about_the_useless(const Config& config, const RouteCoverage& coverage,
   }
 }
 
+/// The monitor and the admin socket are bound beside the listeners.
+void check_server_addresses(const ServerConfig& server, const toml::table& table, BoundAddresses bound,
+                            DiagnosticList& diagnostics) {
+  const auto check = [&](const char* key, const std::optional<SocketAddress>& address) {
+    const toml::node* const node = table.get(key);
+    if (node == nullptr || !address) return;
+    const FilePosition position = position_of(*node);
+    if (const auto* const earlier = bound.find_overlap(*address)) {
+      const std::string what = fmt::format("'{}'", address->to_string());
+      diagnostics.error(position, describe_overlap(key, what, *address, *earlier));
+    }
+    bound.addresses.emplace(*address, BoundAddress{.position = position, .except = {}});
+  };
+  check("admin", server.admin.address);
+  check("monitor", server.monitor);
+}
+
 Config read_document(const toml::table& document, DiagnosticList& diagnostics) {
   const SettingReader settings(diagnostics);
   Sections sections{settings};
@@ -99,6 +116,8 @@ Config read_document(const toml::table& document, DiagnosticList& diagnostics) {
   if (config.listeners.empty()) {
     diagnostics.error({1, 1}, "the file has no listener; add [listener.NAME] with bind = [\"*:443\"], say");
   }
+
+  if (sections.server != nullptr) check_server_addresses(config.server, *sections.server, bound, diagnostics);
 
   RouteCoverage coverage;
   coverage.listeners.resize(config.listeners.size());

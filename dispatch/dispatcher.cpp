@@ -8,6 +8,7 @@
 #include <chrono>
 #include <future>
 #include <random>
+#include <set>
 #include <system_error>
 #include <utility>
 
@@ -44,6 +45,17 @@ Dispatcher::Outcome check_transparency(const Config& config) {
   return {};
 }
 
+/// The names of servers, each once.
+std::vector<std::string> hosts_of(const Config& config) {
+  std::set<std::string> hosts;
+  for (const BackendConfig& backend : config.backends) {
+    for (const ServerAddress& server : backend.servers) {
+      if (!server.address) hosts.insert(server.host);
+    }
+  }
+  return {hosts.begin(), hosts.end()};
+}
+
 /// Where listeners take connections. The addresses that a wildcard with exceptions stands for change, so it
 /// counts as a whole.
 std::vector<ListenerAddress> addresses_of(const Config& config, const std::vector<ListeningSocket>& sockets) {
@@ -63,10 +75,7 @@ std::vector<ListenerAddress> addresses_of(const Config& config, const std::vecto
 
 }  // namespace
 
-Dispatcher::Dispatcher(Loop& control)
-    : control_(control), way_back_(std::make_shared<WayBack>()), admission_key_(random_key()) {
-  way_back_->dispatcher = this;
-}
+Dispatcher::Dispatcher(Loop& control) : control_(control), admission_key_(random_key()) {}
 
 std::expected<std::unique_ptr<Dispatcher>, std::string> Dispatcher::start(
     std::shared_ptr<const Config> config, Loop& control, const DispatcherOptions& options) {
@@ -81,9 +90,10 @@ std::expected<std::unique_ptr<Dispatcher>, std::string> Dispatcher::start(
         self->look_up(host, std::move(done));
       },
       [self = dispatcher.get()] { self->names_changed(); });
-  const HostAnswers answers = resolve_hosts(dispatcher->names_->unknown_names(*config));
+  const HostAnswers answers = resolve_hosts(hosts_of(*config));
+  const auto answer = [&answers](const std::string& host) { return answers.at(host); };
   Snapshot snapshot;
-  if (auto prepared = dispatcher->prepare(snapshot, std::move(config), answers); !prepared) {
+  if (auto prepared = dispatcher->prepare(snapshot, std::move(config), answer); !prepared) {
     return std::unexpected(prepared.error());
   }
   if (auto ready = options.on_bound ? options.on_bound() : Outcome(); !ready) {
@@ -102,10 +112,6 @@ std::expected<std::unique_ptr<Dispatcher>, std::string> Dispatcher::start(
 }
 
 Dispatcher::~Dispatcher() {
-  {
-    const std::lock_guard lock(way_back_->mutex);
-    way_back_->dispatcher = nullptr;
-  }
   dns_.reset();
   names_.reset();
   health_.reset();
@@ -114,17 +120,12 @@ Dispatcher::~Dispatcher() {
   for (const auto& thread : threads_) thread->thread.join();
 }
 
-/// Names that are known already were not asked for: a reload waits for new ones alone.
+/// Names that are known already are not asked for: a reload waits for new ones alone.
 std::expected<ServerPool, std::string> Dispatcher::resolve_servers(const Config& config,
-                                                                   const HostAnswers& answers) {
-  const auto answer = [&](const std::string& host) {
-    const auto found = answers.find(host);
-    assert(found != answers.end());
-    return found->second;
-  };
+                                                                   const HostLookup& lookup) {
   std::vector<std::string> unresolved;
   auto servers = ServerPool::resolve(
-      config, [&](const std::string& host) { return names_->addresses_of(host, answer); }, *registry_,
+      config, [&](const std::string& host) { return names_->addresses_of(host, lookup); }, *registry_,
       &unresolved);
   if (servers) {
     for (const std::string& sentence : unresolved) spdlog::warn("{}; it is left out", sentence);
@@ -134,9 +135,9 @@ std::expected<ServerPool, std::string> Dispatcher::resolve_servers(const Config&
 
 /// Everything that a configuration needs, without touching what runs.
 Dispatcher::Outcome Dispatcher::prepare(Snapshot& snapshot, std::shared_ptr<const Config> config,
-                                        const HostAnswers& answers) {
+                                        const HostLookup& lookup) {
   if (auto allowed = check_transparency(*config); !allowed) return allowed;
-  auto servers = resolve_servers(*config, answers);
+  auto servers = resolve_servers(*config, lookup);
   if (!servers) return std::unexpected(std::move(servers.error()));
   auto file = open_access_log(config->server.log, config->server.user);
   if (!file) return std::unexpected(std::move(file.error()));
@@ -352,38 +353,27 @@ void Dispatcher::watch_workers(const DispatcherOptions& options) {
 
 // --- Changes ---
 
-void Dispatcher::reload(std::shared_ptr<const Config> config, HostAnswers answers,
-                        std::function<void(Outcome)> done) {
-  change([this, config = std::move(config),
-          answers = std::move(answers)](Snapshot& snapshot) { return prepare(snapshot, config, answers); },
-         std::move(done));
-}
-
-void Dispatcher::look_up_names(const Config& config, std::function<void(HostAnswers)> done) {
-  auto hosts = names_->unknown_names(config);
-  if (hosts.empty()) return done({});
-  const auto look_up = [hosts, done, way_back = way_back_] {
-    HostAnswers answers = resolve_hosts(hosts);
-    const std::lock_guard lock(way_back->mutex);
-    if (way_back->dispatcher == nullptr) return;
-    way_back->dispatcher->on_control([done, answers = std::move(answers)] { done(answers); });
-  };
-  try {
-    // The system's resolver cannot be interrupted, and nobody is to wait for it at the end.
-    std::thread(look_up).detach();
-  } catch (const std::system_error& failure) {
-    HostAnswers answers;
-    for (const std::string& host : hosts) {
-      answers[host] = std::unexpected(
-          fmt::format("cannot resolve {}: cannot start a thread: {}", host, failure.code().message()));
-    }
-    done(std::move(answers));
-  }
+void Dispatcher::reload(std::shared_ptr<const Config> config, std::function<void(Outcome)> done) {
+  const auto learned = [this](const std::string& host) { return names_->learned(host); };
+  enqueue({.before = [this, config](auto go_on) { names_->learn(*config, std::move(go_on)); },
+           .make = [this, config, learned](Snapshot& snapshot) { return prepare(snapshot, config, learned); },
+           .done = std::move(done)});
 }
 
 void Dispatcher::change(std::function<Outcome(Snapshot&)> change, std::function<void(Outcome)> done) {
-  changes_.push_back({.make = std::move(change), .done = std::move(done)});
-  if (changes_.size() == 1) make_next_change();
+  enqueue({.before = {}, .make = std::move(change), .done = std::move(done)});
+}
+
+void Dispatcher::enqueue(Change change) {
+  changes_.push_back(std::move(change));
+  if (changes_.size() == 1) begin_next_change();
+}
+
+void Dispatcher::begin_next_change() {
+  if (const auto& before = changes_.front().before)
+    before([this] { make_change(); });
+  else
+    make_change();
 }
 
 void Dispatcher::open_access_log_again() {
@@ -421,7 +411,7 @@ void Dispatcher::follow_addresses(std::function<void(bool is_waiting)> done) {
   });
 }
 
-void Dispatcher::make_next_change() {
+void Dispatcher::make_change() {
   Snapshot snapshot = *snapshot_;
   ++snapshot.number;
   Outcome made = [&]() -> Outcome {
@@ -494,7 +484,7 @@ void Dispatcher::change_done(Outcome outcome) {
   const auto done = std::move(changes_.front().done);
   changes_.pop_front();
   // The next one first, so that whoever is called may ask for another.
-  if (!changes_.empty()) make_next_change();
+  if (!changes_.empty()) begin_next_change();
   done(std::move(outcome));
 }
 

@@ -40,6 +40,10 @@ ByteView H2Exchange::take_insertion() {
   return sending_;
 }
 
+void H2Exchange::announce_end() {
+  append(insertion_, http2_shutdown_notice());
+}
+
 std::vector<std::uint8_t> H2Exchange::goodbye(Outcome outcome) const {
   std::vector<std::uint8_t> bytes;
   if (response_frames_.is_untouched()) {

@@ -45,6 +45,8 @@ class H2Exchange {
   [[nodiscard]] std::vector<std::uint8_t> goodbye(Outcome outcome) const;
   /// The client's side is `malformed` because a header block is too long.
   [[nodiscard]] bool is_too_large() const { return request_filter_.is_too_large(); }
+  /// The client is to be told that it should end the connection when its requests are answered.
+  void announce_end();
   /// There is nobody to be told.
   void drop_insertion() { insertion_.clear(); }
 

@@ -169,7 +169,7 @@ void HealthCheck::judge_tls() {
 }
 
 void HealthCheck::fail(std::string_view what, Status status) {
-  if (is_shortage(status)) return finish(std::nullopt);
+  if (!is_peers_fault(status)) return finish(std::nullopt);
   finish(false, fmt::format("{}: {}", what, to_string(status)));
 }
 

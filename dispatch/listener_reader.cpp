@@ -76,8 +76,8 @@ struct ListenerTarget {
       return;
     }
     const bool is_chosen_later = address.ip && address.ip->port == 0;  // and then never one that is taken
-    const auto earlier = is_chosen_later ? bound.addresses.end() : find_overlap(address);
-    if (earlier == bound.addresses.end()) {
+    const auto* const earlier = is_chosen_later ? nullptr : bound.find_overlap(address, listener.except);
+    if (earlier == nullptr) {
       bound.addresses.emplace(address,
                               BoundAddress{.position = position_of(node), .except = listener.except});
       listener.bind.push_back(std::move(address));
@@ -85,31 +85,7 @@ struct ListenerTarget {
     }
     std::string what = address.to_string();
     what = what == text ? fmt::format("'{}'", what) : fmt::format("'{}' (of '{}')", what, text);
-    settings.diagnostics().error(
-        position_of(node),
-        earlier->first == address
-            ? fmt::format("'bind': {} is already bound at line {}", what, earlier->second.position.line)
-            : fmt::format("'bind': {} cannot be bound beside '{}' at line {}: the wildcard takes the port on "
-                          "every address",
-                          what, earlier->first.to_string(), earlier->second.position.line));
-  }
-
-  /// What takes connections to `address` already: itself, or a wildcard where one of the two is one.
-  [[nodiscard]] std::map<SocketAddress, BoundAddress>::const_iterator find_overlap(
-      const SocketAddress& address) const {
-    return std::ranges::find_if(bound.addresses, [&](const auto& entry) {
-      const SocketAddress& other = entry.first;
-      if (other == address) return true;
-      if (!other.ip || !address.ip || other.ip->port != address.ip->port) return false;
-      if (other.ip->address.is_v4() != address.ip->address.is_v4()) return false;
-      // A wildcard leaves what it excepts to others.
-      const auto covers = [](const IpAddress& wide, const std::vector<IpAddress>& except,
-                             const IpAddress& narrow) {
-        return wide.is_unspecified() && std::ranges::find(except, narrow) == except.end();
-      };
-      return covers(other.ip->address, entry.second.except, address.ip->address) ||
-             covers(address.ip->address, listener.except, other.ip->address);
-    });
+    settings.diagnostics().error(position_of(node), describe_overlap("bind", what, address, *earlier));
   }
 
   void read_protocols(const Setting& setting) const {
@@ -254,6 +230,32 @@ void check_trust(const toml::table& table, const ListenerConfig& listener, Diagn
 }
 
 }  // namespace
+
+const BoundAddresses::Entry* BoundAddresses::find_overlap(const SocketAddress& address,
+                                                          std::span<const IpAddress> except) const {
+  const auto found = std::ranges::find_if(addresses, [&](const Entry& entry) {
+    const SocketAddress& other = entry.first;
+    if (other == address) return true;
+    if (!other.ip || !address.ip || other.ip->port != address.ip->port) return false;
+    if (other.ip->address.is_v4() != address.ip->address.is_v4()) return false;
+    // A wildcard leaves what it excepts to others.
+    const auto covers = [](const IpAddress& wide, std::span<const IpAddress> left, const IpAddress& narrow) {
+      return wide.is_unspecified() && std::ranges::find(left, narrow) == left.end();
+    };
+    return covers(other.ip->address, entry.second.except, address.ip->address) ||
+           covers(address.ip->address, except, other.ip->address);
+  });
+  return found == addresses.end() ? nullptr : &*found;
+}
+
+std::string describe_overlap(std::string_view key, std::string_view what, const SocketAddress& address,
+                             const BoundAddresses::Entry& earlier) {
+  const std::size_t line = earlier.second.position.line;
+  if (earlier.first == address) return fmt::format("'{}': {} is already bound at line {}", key, what, line);
+  return fmt::format(
+      "'{}': {} cannot be bound beside '{}' at line {}: the wildcard takes the port on every address", key,
+      what, earlier.first.to_string(), line);
+}
 
 ListenerConfig read_listener(const NameIndex::Definition& definition, const SettingReader& settings,
                              NameIndex& backends, BoundAddresses& bound) {

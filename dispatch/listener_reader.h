@@ -3,7 +3,9 @@
 
 #include <functional>
 #include <map>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "dispatch/config.h"
@@ -22,7 +24,18 @@ struct BoundAddress {
 struct BoundAddresses {
   std::map<SocketAddress, BoundAddress> addresses;
   std::map<std::string, FilePosition, std::less<>> passed_sockets;
+
+  using Entry = std::map<SocketAddress, BoundAddress>::value_type;
+  /// What takes connections to `address` already: itself, or a wildcard where one of the two is one.
+  /// `except`: what `address` leaves to others, if it is a wildcard. Null: nothing.
+  [[nodiscard]] const Entry* find_overlap(const SocketAddress& address,
+                                          std::span<const IpAddress> except = {}) const;
 };
+
+/// Why `what`, an address in words under the key `key`, cannot be bound beside that.
+[[nodiscard]] std::string describe_overlap(std::string_view key, std::string_view what,
+                                           const SocketAddress& address,
+                                           const BoundAddresses::Entry& earlier);
 
 [[nodiscard]] ListenerConfig read_listener(const NameIndex::Definition& definition,
                                            const SettingReader& settings, NameIndex& backends,

@@ -4,8 +4,8 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <cassert>
 #include <iterator>
-#include <set>
 #include <utility>
 
 namespace portshare {
@@ -48,30 +48,47 @@ NameRefresher::Name& NameRefresher::name_of(const std::string& host) {
   return *name;
 }
 
-const std::vector<IpAddress>* NameRefresher::followed_addresses_of(const std::string& host) const {
-  const auto known = names_.find(host);
-  const bool is_followed = known != names_.end() && known->second->interval.count() != 0;
-  return is_followed && !known->second->addresses.empty() ? &known->second->addresses : nullptr;
-}
-
-std::vector<std::string> NameRefresher::unknown_names(const Config& config) const {
-  std::set<std::string> names;
-  for (const BackendConfig& backend : config.backends) {
-    for (const ServerAddress& server : backend.servers) {
-      if (!server.address && followed_addresses_of(server.host) == nullptr) names.insert(server.host);
-    }
-  }
-  return {names.begin(), names.end()};
+/// One whose addresses are known, and as new as they have to be.
+const NameRefresher::Name* NameRefresher::followed(const std::string& host) const {
+  const auto found = names_.find(host);
+  if (found == names_.end() || found->second->interval.count() == 0) return nullptr;
+  return found->second->addresses.empty() ? nullptr : found->second.get();
 }
 
 std::expected<std::vector<IpAddress>, std::string> NameRefresher::addresses_of(const std::string& host,
                                                                                const HostLookup& otherwise) {
-  if (const auto* const addresses = followed_addresses_of(host)) return *addresses;
+  if (const Name* name = followed(host)) return name->addresses;
   auto found = otherwise(host);
   if (!found) return found;
   std::ranges::sort(*found);
   name_of(host).addresses = *found;
   return found;
+}
+
+void NameRefresher::learn(const Config& config, std::function<void()> done) {
+  assert(unanswered_ == 0);
+  learned_.clear();
+  for (const BackendConfig& backend : config.backends) {
+    for (const ServerAddress& server : backend.servers) {
+      if (!server.address && !followed(server.host))
+        learned_.emplace(server.host, std::unexpected("no answer yet"));
+    }
+  }
+  if (learned_.empty()) return done();
+  unanswered_ = learned_.size();
+  const auto all_have_answered = std::make_shared<const std::function<void()>>(std::move(done));
+  for (const auto& [host, nothing] : learned_) {
+    look_up(host, [this, host, all_have_answered](const DnsResolver::Answer& answer) {
+      learned_.at(host) = answer;
+      if (--unanswered_ == 0) (*all_have_answered)();
+    });
+  }
+}
+
+std::expected<std::vector<IpAddress>, std::string> NameRefresher::learned(const std::string& host) const {
+  const DnsResolver::Answer& answer = learned_.at(host);
+  if (!answer) return std::unexpected(answer.error());
+  return answer->addresses;
 }
 
 std::expected<std::vector<IpAddress>, std::string> NameRefresher::known(const std::string& host) const {
@@ -113,9 +130,15 @@ void NameRefresher::adopt(const Config& config) {
 
 void NameRefresher::ask(Name& name) {
   name.is_asked = true;
-  look_up_(name.host, [this, host = name.host, life = std::weak_ptr(life_)](DnsResolver::Answer answer) {
-    loop_.post([this, host, life, answer = std::move(answer)] {
-      if (!life.expired()) answered(host, answer);
+  look_up(name.host, [this, host = name.host](const DnsResolver::Answer& answer) { answered(host, answer); });
+}
+
+/// Has the answer come on our own thread.
+void NameRefresher::look_up(const std::string& host,
+                            const std::function<void(const DnsResolver::Answer&)>& done) {
+  look_up_(host, [this, done, life = std::weak_ptr(life_)](DnsResolver::Answer answer) {
+    loop_.post([done, life, answer = std::move(answer)] {
+      if (!life.expired()) done(answer);
     });
   });
 }

@@ -153,6 +153,11 @@ std::vector<std::uint8_t> http2_goodbye_for(Outcome outcome, std::uint32_t last_
   return goodbye;
 }
 
+std::vector<std::uint8_t> http2_shutdown_notice() {
+  constexpr std::uint32_t highest_stream = 0x7fffffff;  // what the client has sent by now is still served
+  return http2_goodbye_for(Outcome::ok, highest_stream);
+}
+
 ByteView http2_settings() {
   static constexpr auto frame = H2FrameHeader{.type = H2FrameType::settings}.bytes();
   return frame;

@@ -24,6 +24,9 @@ Refusal refusal_for(Protocol protocol, Outcome outcome);
 std::vector<std::uint8_t> http2_refusal_for(Outcome outcome, std::uint32_t stream);
 /// The end of a connection on which requests up to `last_stream` have gone to a server.
 std::vector<std::uint8_t> http2_goodbye_for(Outcome outcome, std::uint32_t last_stream);
+/// The end is near: those requests that are under way go on, others belong on another connection (RFC 9113,
+/// section 6.8).
+std::vector<std::uint8_t> http2_shutdown_notice();
 
 /// What a server of HTTP/2 begins with, when it has no wishes (RFC 9113, section 3.4).
 ByteView http2_settings();

@@ -335,6 +335,7 @@ void Session::check_idle() {
 }
 
 void Session::drain() {
+  if (http2_) return announce_http2_end();
   const bool is_idle = state_ == State::relaying && exchange_ && is_response_passed() &&
                        is_request_passed() && upstream_.pending().empty();
   if (is_idle) terminate(Outcome::ok, CloseMode::orderly);

@@ -60,10 +60,11 @@ class Session {
   Session& operator=(const Session&) = delete;
 
   void start();
-  /// Ends the session if it waits for a further request that may never come.
+  /// Ends the session if it waits for a further request that may never come, or asks the client to.
   void drain();
   /// Ends the session now, whatever it does. No effect on one that is ending.
   void terminate(Outcome outcome, CloseMode mode);
+  [[nodiscard]] bool is_http2() const { return http2_ != nullptr; }
   /// Hands itself to the worker's mover, if there is one, as soon as it can; to be asked again.
   void move_if_movable();
   /// The answer to that.
@@ -203,6 +204,7 @@ class Session {
   void greet_http2();
   void greeting_sent(Op& op);
   void begin_http2(std::uint32_t backend);
+  void announce_http2_end();
   void carry_on_http2();
   void http2_malformed(bool is_upstream);
   void refuse_http2(Outcome outcome);

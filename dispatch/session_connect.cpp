@@ -83,17 +83,19 @@ void Session::connected(Op& op) {
 
 void Session::connect_failed(Status status) {
   if (status == Status::cancelled) status = Status::timed_out;  // by our own timer
-  if (!is_shortage(status)) {
+  if (is_peers_fault(status)) {
     snapshot_->choice().connect_failed(backend_, server_index_, status, loop().now());
+  } else if (status == Status::no_local_port) {
+    worker_.report_no_local_port(snapshot_->servers().servers(backend_)[server_index_]);
   }
   try_another(status);
 }
 
 void Session::try_another(Status status) {
   const bool timed_out = status == Status::timed_out;
-  connect_outcome_ = is_shortage(status) ? Outcome::unavailable
-                     : timed_out         ? Outcome::connect_timeout
-                                         : Outcome::refused;
+  connect_outcome_ = !is_peers_fault(status) ? Outcome::unavailable
+                     : timed_out             ? Outcome::connect_timeout
+                                             : Outcome::refused;
   if (!is_shortage(status)) {
     tried_.push_back(server_index_);
     if (attempts_left_ > 0) {

@@ -38,6 +38,14 @@ void Session::begin_http2(std::uint32_t backend) {
   }
   http2_ = worker_.http2_exchanges().make(first_flight_->http2(), first_flight_->http2_request(), is_greeted_,
                                           additions, listener().first_flight_limit, router);
+  if (worker_.has_stopped_accepting()) http2_->announce_end();
+}
+
+/// The server keeps such a connection open for as long as the client does, and only the client knows when it
+/// has no more requests.
+void Session::announce_http2_end() {
+  http2_->announce_end();
+  if (state_ == State::relaying) carry_on_http2();
 }
 
 /// After each step of either direction.

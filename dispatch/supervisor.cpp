@@ -28,7 +28,7 @@ std::vector<std::string> lines_of(std::string_view text) {
 
 /// A large file leaves as much memory behind as its rules take, once the routes are made.
 std::shared_ptr<const Config> without_rules(Config config) {
-  config.rule_digests = digests_of_rules(config);
+  digest_rules(config);
   config.rules = {};
   return_unused_memory();
   return std::make_shared<const Config>(std::move(config));
@@ -245,7 +245,7 @@ void Supervisor::reload(std::function<void(const ReloadReport&)> done) {
 
 void Supervisor::next_reload() {
   service_manager_.reloading();
-  // The file is read on this thread, and may be a large one: the whole of the watchdog's time is for that.
+  // A large file takes this thread its time: the whole of the watchdog's is for that.
   if (dispatcher_->watch().stuck_count() == 0) service_manager_.keep_alive();
   reload_file([this](const ReloadReport& report) {
     program_.note(report);
@@ -264,7 +264,8 @@ void Supervisor::next_reload() {
 }
 
 void Supervisor::reload_file(const std::function<void(const ReloadReport&)>& done) {
-  ConfigResult result = read_config_file(dispatcher_->snapshot()->config->file);
+  const auto before = dispatcher_->snapshot()->config;
+  ConfigResult result = read_config_file(before->file);
   std::vector<std::string> faults;
   for (const Diagnostic& diagnostic : result.diagnostics) {
     if (result.config) {
@@ -276,34 +277,26 @@ void Supervisor::reload_file(const std::function<void(const ReloadReport&)>& don
   if (!result.config) return done(failed_reload(std::move(faults)));
 
   const auto after = without_rules(std::move(*result.config));
-  dispatcher_->look_up_names(
-      *after, [this, after, done](HostAnswers answers) { apply(after, std::move(answers), done); });
-}
-
-void Supervisor::apply(const std::shared_ptr<const Config>& after, HostAnswers answers,
-                       const std::function<void(const ReloadReport&)>& done) {
-  const auto before = dispatcher_->snapshot()->config;
   if (dispatcher_->is_draining()) return done(failed_reload({"the program is shutting down"}));
   if (upgrade_) return done(failed_reload({"an upgrade is under way, which reads the file as well"}));
   if (const auto opened = control_->adopt(after->server); !opened) {
     return done(failed_reload({opened.error()}));
   }
-  dispatcher_->reload(
-      after, std::move(answers), [this, before, after, done](const Dispatcher::Outcome& outcome) {
-        if (!outcome) {
-          // What it had before was its own a moment ago; unless the program has come to its end meanwhile.
-          const auto back = control_ ? control_->adopt(before->server) : std::expected<void, std::string>();
-          if (!back) spdlog::error("reload: {}", back.error());
-          return done(failed_reload(lines_of(outcome.error())));
-        }
-        set_log_level(after->server.log.level);
-        address_follower_->look();
-        const ReloadReport report{.succeeded = true, .changes = differences(*before, *after), .faults = {}};
-        spdlog::info("reload: {} is in force{}", after->file,
-                     report.changes.empty() ? ", and nothing is different" : "");
-        for (const std::string& change : report.changes) spdlog::info("reload: {}", change);
-        done(report);
-      });
+  dispatcher_->reload(after, [this, before, after, done](const Dispatcher::Outcome& outcome) {
+    if (!outcome) {
+      // What it had before was its own a moment ago; unless the program has come to its end meanwhile.
+      const auto back = control_ ? control_->adopt(before->server) : std::expected<void, std::string>();
+      if (!back) spdlog::error("reload: {}", back.error());
+      return done(failed_reload(lines_of(outcome.error())));
+    }
+    set_log_level(after->server.log.level);
+    address_follower_->look();
+    const ReloadReport report{.succeeded = true, .changes = differences(*before, *after), .faults = {}};
+    spdlog::info("reload: {} is in force{}", after->file,
+                 report.changes.empty() ? ", and nothing is different" : "");
+    for (const std::string& change : report.changes) spdlog::info("reload: {}", change);
+    done(report);
+  });
 }
 
 }  // namespace portshare

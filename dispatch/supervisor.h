@@ -20,7 +20,6 @@
 #include "dispatch/takeover.h"
 #include "dispatch/upgrade.h"
 #include "platform/loop.h"
-#include "platform/resolver.h"
 #include "platform/service_manager.h"
 #include "platform/signals.h"
 
@@ -70,8 +69,6 @@ class Supervisor {
  private:
   void next_reload();
   void reload_file(const std::function<void(const ReloadReport&)>& done);
-  void apply(const std::shared_ptr<const Config>& after, HostAnswers answers,
-             const std::function<void(const ReloadReport&)>& done);
   void signalled(Signal signal);
   void time_is_over();
   void end_all();

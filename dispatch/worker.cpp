@@ -14,7 +14,7 @@ namespace {
 // none of our sessions' ends tells us.
 constexpr std::chrono::milliseconds retry_accept_after{100};
 
-constexpr std::chrono::seconds loop_report_interval{10};
+constexpr std::chrono::seconds report_interval{10};  // of what every connection may meet
 
 // How long a socket that a reload takes away is still served: for handshakes that had begun, whose end takes
 // one way to the client and back.
@@ -222,7 +222,7 @@ void Worker::drain(std::function<void()> stopped_accepting, std::function<void()
   for (const auto& acceptor : acceptors_) acceptor->stop();
   for (Session* session = first_session_; session;) {
     Session& one = *std::exchange(session, session->next);
-    if (mover_) {
+    if (mover_ && !one.is_http2()) {
       one.move_if_movable();
     } else {
       one.drain();
@@ -260,14 +260,23 @@ void Worker::check_drained() {
 
 void Worker::report_loop(const BackendConfig& backend, const Server& server) {
   loop_server_ = server.address;
-  loop_known_until_ = loop_.now() + loop_report_interval;
+  loop_known_until_ = loop_.now() + report_interval;
   if (loop_.now() < next_loop_report_) return;
-  next_loop_report_ = loop_.now() + loop_report_interval;
+  next_loop_report_ = loop_.now() + report_interval;
   spdlog::error(
       "worker {}: backend '{}': server {} leads back to portshare: the address is this host's now; "
       "connections "
       "to it count as refused",
       options_.index, backend.name, server.text);
+}
+
+void Worker::report_no_local_port(const Server& server) {
+  if (loop_.now() < next_port_report_) return;
+  next_port_report_ = loop_.now() + report_interval;
+  spdlog::error(
+      "worker {}: this host has no local port left for connections to {}: widen "
+      "net.ipv4.ip_local_port_range, or give the server another address as well",
+      options_.index, server.text);
 }
 
 void Worker::log(const AccessRecord& record, std::string_view name, std::string_view alpn) {

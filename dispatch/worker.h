@@ -104,11 +104,15 @@ class Worker {
   [[nodiscard]] Pool<SourcedAddress>& sourced_addresses() { return sourced_addresses_; }
   /// A connection that waits for a further request is to end instead.
   [[nodiscard]] bool is_draining() const { return draining_ && !mover_; }
+  /// Either that, or its sessions go elsewhere.
+  [[nodiscard]] bool has_stopped_accepting() const { return draining_; }
   [[nodiscard]] bool is_terminating() const { return terminating_; }
   /// Empty: sessions stay.
   [[nodiscard]] const SessionMover& mover() const { return mover_; }
   /// A connect has come back to this program. Says so now and then.
   void report_loop(const BackendConfig& backend, const Server& server);
+  /// Says so now and then.
+  void report_no_local_port(const Server& server);
   /// One has lately: trying again would keep the circle going, since what came back is accepted and may be
   /// routed before its reset arrives.
   [[nodiscard]] bool is_known_loop(const Server& server) const {
@@ -155,6 +159,7 @@ class Worker {
   SocketAddress loop_server_;
   std::chrono::microseconds loop_known_until_{0};
   std::chrono::microseconds next_loop_report_{0};
+  std::chrono::microseconds next_port_report_{0};
   bool is_started_ = false;
   bool paused_ = false;
   bool draining_ = false;

@@ -21,7 +21,9 @@ std::string_view to_string(Status status) {
     case Status::no_descriptors:
       return "out of file descriptors";
     case Status::no_resources:
-      return "out of memory, ports or buffers";
+      return "out of memory or buffers";
+    case Status::no_local_port:
+      return "no local port is left";
     case Status::permission:
       return "not permitted";
     case Status::failed:

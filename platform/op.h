@@ -25,7 +25,8 @@ enum class Status : std::uint8_t {
   timed_out,       ///< the system gave up
   reset,           ///< the peer ended the connection without closing it (also: broken pipe)
   no_descriptors,  ///< the process or the system is out of descriptors
-  no_resources,    ///< no memory, ports or buffers
+  no_resources,    ///< no memory or buffers
+  no_local_port,   ///< of a connect: this host has no port left towards that address, or no address itself
   permission,      ///< the system forbids it
   failed,          ///< anything else; `system_error` says what
 };
@@ -36,6 +37,11 @@ std::string_view to_string(Status status);
 /// A shortage of our own, which is no peer's fault, and asking another one does not help.
 [[nodiscard]] constexpr bool is_shortage(Status status) {
   return status == Status::no_descriptors || status == Status::no_resources;
+}
+
+/// No peer's fault either, but another one may be reached.
+[[nodiscard]] constexpr bool is_peers_fault(Status status) {
+  return !is_shortage(status) && status != Status::no_local_port;
 }
 
 /// Where to connect to, and from which address: one that need not be this host's (IP_TRANSPARENT). The port

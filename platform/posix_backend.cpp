@@ -138,6 +138,7 @@ void PosixBackend::finish_connect(Op& op, int error, OpQueue& done) {
   }
   ::close(std::to_underlying(std::exchange(op.socket, Socket::none)));
   settle(op, error, done);
+  if (error == EADDRNOTAVAIL) op.status = Status::no_local_port;
 }
 
 void PosixBackend::connect_unix(Op& op, OpQueue& done) {

@@ -1,8 +1,11 @@
 #include "dispatch/commands/admin_client.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include <algorithm>
 #include <cassert>
+#include <chrono>
 #include <cstdio>
 #include <filesystem>
 #include <iterator>
@@ -14,6 +17,7 @@
 #include "core/byte_view.h"
 #include "core/http_body.h"
 #include "core/http_response_head.h"
+#include "core/suggestion.h"
 #include "dispatch/config.h"
 #include "dispatch/config_addresses.h"
 #include "platform/engine.h"
@@ -24,6 +28,10 @@ namespace po = boost::program_options;
 
 namespace {
 
+std::string no_portshare(const SocketAddress& address) {
+  return fmt::format("{}: whoever listens there is no portshare", address.to_string());
+}
+
 std::string explain(const SocketAddress& address, Status status) {
   const std::string place = address.to_string();
   switch (status) {
@@ -33,9 +41,23 @@ std::string explain(const SocketAddress& address, Status status) {
           place);
     case Status::permission:
       return fmt::format("{}: permission denied: be the user that has started portshare, or root", place);
+    case Status::failed:  // a socket of another kind, say
+      return no_portshare(address);
     default:
       return fmt::format("{}: {}", place, to_string(status));
   }
+}
+
+std::chrono::seconds patience_of(AdminPatience patience) {
+  switch (patience) {
+    case AdminPatience::seconds:
+      return std::chrono::seconds{10};
+    case AdminPatience::minutes:
+      return std::chrono::minutes{3};
+    case AdminPatience::for_ever:
+      break;
+  }
+  return std::chrono::hours{24 * 365};
 }
 
 /// One request and its answer on a connection of its own.
@@ -88,7 +110,7 @@ class Exchange {
     if (!body_ && !input_.empty()) {
       const Verdict verdict = head_reader_.read(as_bytes(input_), head_);
       if (verdict != Verdict::recognised && verdict != Verdict::need_more) {
-        return fail(fmt::format("{}: whoever listens there is no portshare", address_.to_string()));
+        return fail(no_portshare(address_));
       }
       if (verdict == Verdict::recognised) {
         input_.erase(0, head_.length);
@@ -199,22 +221,46 @@ std::expected<AdminClient, std::string> AdminClient::from_options(const po::vari
   return AdminClient(std::move(*address), std::make_unique<Loop>(std::move(*engine)));
 }
 
-std::expected<AdminAnswer, std::string> AdminClient::ask(const std::string& request) {
+std::expected<AdminAnswer, std::string> AdminClient::ask(const std::string& request, std::string_view key,
+                                                         AdminPatience patience) {
+  using Clock = std::chrono::steady_clock;
   AdminAnswer answer;
   const Exchange exchange(*loop_, address_, request,
                           [&](std::string_view bytes) { answer.body.append(bytes); });
-  while (!exchange.is_over()) loop_->run_once();
+  const std::chrono::seconds longest = patience_of(patience);
+  const Clock::time_point begin = Clock::now();
+  while (!exchange.is_over()) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(begin + longest - Clock::now());
+    if (left.count() <= 0) {
+      return std::unexpected(
+          fmt::format("{}: no answer within {} s: portshare is stuck, or another program listens there",
+                      address_.to_string(), longest.count()));
+    }
+    loop_->run_once(left);
+  }
   if (!exchange.error().empty()) return std::unexpected(exchange.error());
   answer.status = exchange.status();
+  const auto json = nlohmann::json::parse(answer.body, nullptr, false);
+  // A reload that has failed has its key, too: its faults.
+  const bool is_ours =
+      json.is_object() && (json.contains(key) || (!answer.succeeded() && json.contains("error")));
+  if (!is_ours) return std::unexpected(no_portshare(address_));
   return answer;
 }
 
-std::expected<AdminAnswer, std::string> AdminClient::get(std::string_view target) {
-  return ask(request_text("GET", target, {}));
+std::expected<AdminAnswer, std::string> AdminClient::get(std::string_view target, std::string_view key,
+                                                         AdminPatience patience) {
+  return ask(request_text("GET", target, {}), key, patience);
 }
 
-std::expected<AdminAnswer, std::string> AdminClient::post(std::string_view target, std::string_view body) {
-  return ask(request_text("POST", target, body));
+std::expected<AdminAnswer, std::string> AdminClient::post(std::string_view target, std::string_view key,
+                                                          std::string_view body, AdminPatience patience) {
+  return ask(request_text("POST", target, body), key, patience);
+}
+
+std::expected<void, std::string> AdminClient::greet() {
+  if (const auto answer = get("/status", "version"); !answer) return std::unexpected(answer.error());
+  return {};
 }
 
 std::expected<void, std::string> AdminClient::watch(std::string_view target, const OnEvent& on_event,
@@ -254,13 +300,16 @@ int report_failure(std::string_view command, std::string_view sentence) {
 }
 
 int report_refusal(std::string_view command, const AdminAnswer& answer) {
-  (void)report_failure(command, answer.error());
-  return exit_code_of(answer);
+  return answer.is_wrong_usage() ? report_usage_error(command, answer.error())
+                                 : report_failure(command, answer.error());
 }
 
-int exit_code_of(const AdminAnswer& answer) {
-  if (answer.succeeded()) return exit_code::fine;
-  return answer.status == 400 ? exit_code::usage : exit_code::failed;
+std::expected<void, std::string> check_choice(std::string_view option, std::string_view word,
+                                              std::span<const std::string_view> choices) {
+  if (std::ranges::find(choices, word) != choices.end()) return {};
+  std::string hint = suggest(word, choices);
+  if (hint.empty()) hint = fmt::format("; it is one of {}", fmt::join(choices, ", "));
+  return std::unexpected(fmt::format("{}: unknown value '{}'{}", option, word, hint));
 }
 
 }  // namespace portshare

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <nlohmann/json.hpp>
 
@@ -97,11 +98,23 @@ int connections_command(std::span<const std::string> arguments) {
   auto client = AdminClient::from_options(*values);
   if (!client) return report_usage_error("connections", client.error());
   const bool kills = values->contains("kill");
+  if (const auto* state = option_value<std::string>(*values, "state")) {
+    constexpr std::array<std::string_view, 6> states{"first_flight", "connecting", "waiting",
+                                                     "relaying",     "idle",       "ending"};
+    if (const auto known = check_choice("--state", *state, states); !known) {
+      return report_usage_error("connections", known.error());
+    }
+  }
   const std::string query = query_of(*values);
-  if (kills && query.empty()) {
+  const bool is_deliberate =
+      values->contains("all") || std::ranges::any_of(filters, [&](const Filter& filter) {
+        return filter.name != std::string_view("limit") && values->contains(filter.name);
+      });
+  if (kills && !is_deliberate) {
     return report_usage_error("connections", "--kill needs to know which: give a filter, or --all");
   }
-  const auto answer = kills ? client->post("/connections/kill" + query) : client->get("/connections" + query);
+  const auto answer = kills ? client->post("/connections/kill" + query, "killed")
+                            : client->get("/connections" + query, "connections");
   if (!answer) return report_failure("connections", answer.error());
   if (!answer->succeeded()) return report_refusal("connections", *answer);
   if (values->contains("json")) {

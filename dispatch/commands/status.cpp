@@ -53,9 +53,10 @@ std::string header_text(const Json& status) {
                                  age_text(status["uptime_seconds"].get<double>()), workers,
                                  workers == 1 ? "" : "s", status["engine"].get<std::string>(),
                                  status["draining"].get<bool>() ? "; draining: no new connections" : "");
-  fmt::format_to(std::back_inserter(text), "configuration {}, read {}, {} routes\n",
-                 printable(config["file"].get<std::string>()), config["loaded"].get<std::string>(),
-                 status["routes"].get<std::size_t>());
+  const auto routes = status["routes"].get<std::size_t>();
+  fmt::format_to(std::back_inserter(text), "configuration {}, read {}, {} route{}\n",
+                 printable(config["file"].get<std::string>()), config["loaded"].get<std::string>(), routes,
+                 routes == 1 ? "" : "s");
   const Json& connections = status["connections"];
   fmt::format_to(std::back_inserter(text), "connections: {} open, {} accepted; ended: {}\n",
                  count_of(connections["active"]), count_of(connections["accepted"]),
@@ -163,9 +164,9 @@ int status_command(std::span<const std::string> arguments) {
   if (!values) return values.error();
   auto client = AdminClient::from_options(*values);
   if (!client) return report_usage_error("status", client.error());
-  const auto answer = client->get("/status");
+  const auto answer = client->get("/status", "version");
   if (!answer) return report_failure("status", answer.error());
-  if (!answer->succeeded()) return report_failure("status", answer->error());
+  if (!answer->succeeded()) return report_refusal("status", *answer);
   fmt::print("{}", values->contains("json") ? answer->body : status_text(answer->body));
   return exit_code::fine;
 }

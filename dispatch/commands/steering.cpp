@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <array>
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
@@ -39,10 +40,11 @@ class Steering {
   [[nodiscard]] const po::variables_map& values() const { return *values_; }
   AdminClient& client() { return *client_; }
 
-  /// Prints the answer, and the exit code. `words` makes lines of its JSON.
+  /// Prints the answer, and the exit code. `words` makes lines of its JSON. The rest as for AdminClient.
   template <typename Words>
-  int post(std::string_view target, std::string_view body, Words words) {
-    const auto answer = client_->post(target, body);
+  int post(std::string_view target, std::string_view key, std::string_view body, Words words,
+           AdminPatience patience = AdminPatience::seconds) {
+    const auto answer = client_->post(target, key, body, patience);
     if (!answer) return report_failure(name_, answer.error());
     if (values_->contains("json")) {
       fmt::print("{}", answer->body);
@@ -51,7 +53,7 @@ class Steering {
     } else {
       return report_refusal(name_, *answer);
     }
-    return exit_code_of(*answer);
+    return answer->succeeded() ? exit_code::fine : exit_code::failed;
   }
 
  private:
@@ -68,8 +70,8 @@ class Steering {
 };
 
 int print_reload(const AdminAnswer& answer) {
-  const Json json = Json::parse(answer.body, nullptr, false);
-  if (!json.is_object() || !json.contains("faults")) return report_failure("reload", answer.error());
+  const Json json = Json::parse(answer.body);
+  if (!json.contains("faults")) return report_refusal("reload", answer);
   for (const Json& fault : json["faults"]) fmt::print(stderr, "{}\n", fault.get<std::string>());
   if (!answer.succeeded()) return report_failure("reload", "nothing has changed");
   for (const Json& change : json["changes"]) fmt::print("{}\n", change.get<std::string>());
@@ -85,11 +87,11 @@ int reload_command(std::span<const std::string> arguments) {
                      "faulty file changes nothing: then its faults are printed, and the exit code is 1."},
                     po::options_description("Options"), arguments);
   if (!steering.is_ready()) return steering.exit_code();
-  const auto answer = steering.client().post("/reload");
+  const auto answer = steering.client().post("/reload", "faults", {}, AdminPatience::minutes);
   if (!answer) return report_failure("reload", answer.error());
   if (!steering.values().contains("json")) return print_reload(*answer);
   fmt::print("{}", answer->body);
-  return exit_code_of(*answer);
+  return answer->succeeded() ? exit_code::fine : exit_code::failed;
 }
 
 int drain_command(std::span<const std::string> arguments) {
@@ -100,12 +102,13 @@ int drain_command(std::span<const std::string> arguments) {
        "Has the running program accept no more connections, and end when those that it has have ended."},
       std::move(options), arguments);
   if (!steering.is_ready()) return steering.exit_code();
-  const int done = steering.post("/drain", {}, [](const Json&) {
+  const int done = steering.post("/drain", "draining", {}, [](const Json&) {
     return "draining: no new connections; the program ends after the last one\n";
   });
   if (done != exit_code::fine || !steering.values().contains("wait")) return done;
   // As long as it runs it answers.
-  while (steering.client().get("/status")) std::this_thread::sleep_for(drain_poll);
+  while (steering.client().get("/status", "version", AdminPatience::for_ever))
+    std::this_thread::sleep_for(drain_poll);
   return exit_code::fine;
 }
 
@@ -121,8 +124,9 @@ int upgrade_command(std::span<const std::string> arguments) {
   if (!steering.is_ready()) return steering.exit_code();
   const auto* const binary = option_value<std::string>(steering.values(), "binary");
   const std::string body = binary ? Json{{"binary", std::filesystem::absolute(*binary).string()}}.dump() : "";
-  return steering.post("/upgrade", body,
-                       [](const Json& json) { return json.value("message", "upgraded") + "\n"; });
+  return steering.post(
+      "/upgrade", "upgraded", body, [](const Json& json) { return json.value("message", "upgraded") + "\n"; },
+      AdminPatience::minutes);
 }
 
 int server_command(std::span<const std::string> arguments) {
@@ -138,11 +142,15 @@ int server_command(std::span<const std::string> arguments) {
                     std::move(options), arguments);
   if (!steering.is_ready()) return steering.exit_code();
   const po::variables_map& values = steering.values();
+  constexpr std::array<std::string_view, 3> states{"enabled", "drain", "disabled"};
+  if (const auto known = check_choice("--state", values["state"].as<std::string>(), states); !known) {
+    return report_usage_error("server", known.error());
+  }
   const std::string target =
       fmt::format("/backends/{}/servers/{}", percent_encoded(values["backend"].as<std::string>()),
                   percent_encoded(values["address"].as<std::string>()));
   return steering.post(
-      target, Json{{"state", values["state"].as<std::string>()}}.dump(), [](const Json& json) {
+      target, "state", Json{{"state", values["state"].as<std::string>()}}.dump(), [](const Json& json) {
         return fmt::format("backend {}: server {}: {}\n", json["backend"].get<std::string>(),
                            json["server"].get<std::string>(), json["state"].get<std::string>());
       });
@@ -157,10 +165,14 @@ int log_level_command(std::span<const std::string> arguments) {
        "level"},
       std::move(options), arguments);
   if (!steering.is_ready()) return steering.exit_code();
-  return steering.post("/log-level", Json{{"level", steering.values()["level"].as<std::string>()}}.dump(),
-                       [](const Json& json) {
-                         return fmt::format("logging {} and above\n", json["level"].get<std::string>());
-                       });
+  const auto& level = steering.values()["level"].as<std::string>();
+  constexpr std::array<std::string_view, 5> levels{"debug", "info", "warn", "warning", "error"};
+  if (const auto known = check_choice("LEVEL", level, levels); !known) {
+    return report_usage_error("log-level", known.error());
+  }
+  return steering.post("/log-level", "level", Json{{"level", level}}.dump(), [](const Json& json) {
+    return fmt::format("logging {} and above\n", json["level"].get<std::string>());
+  });
 }
 
 }  // namespace portshare

@@ -88,9 +88,9 @@ int top_command(std::span<const std::string> arguments) {
   if (!values) return values.error();
   auto client = AdminClient::from_options(*values);
   if (!client) return report_usage_error("top", client.error());
+  // First the question whether portshare is there, while errors still stand where they can be read.
+  if (const auto portshare = client->greet(); !portshare) return report_failure("top", portshare.error());
   if (values->contains("once")) return show_once(*client);
-  // First the question whether anybody is there, while errors still stand where they can be read.
-  if (const auto answer = client->get("/healthz"); !answer) return report_failure("top", answer.error());
   std::expected<void, std::string> watched;
   {
     const auto terminal = TerminalScreen::open();

@@ -7,6 +7,7 @@
 #include <cassert>
 #include <utility>
 
+#include "dispatch/bind_failure.h"
 #include "dispatch/control/api.h"
 #include "dispatch/control/documents.h"
 #include "dispatch/control/version.h"
@@ -72,7 +73,7 @@ Control::DoorResult Control::open_admin(const AdminConfig& config) {
 Control::DoorResult Control::open_monitor(const std::optional<SocketAddress>& address) {
   if (!address) return nullptr;
   const auto listener = open_control_socket(*address, SocketAccess::by_umask);
-  if (!listener) return std::unexpected(fmt::format("monitor: {}", listener.error().message));
+  if (!listener) return std::unexpected(describe_monitor_failure(*address, listener.error()));
   const SocketAddress bound = address_of_listening_socket(*listener);
   spdlog::info("monitor: {}{}", address->ip ? "http://" : "", bound.to_string());
   return make_door(*address, *listener, is_loopback(bound) ? HostPolicy::local : HostPolicy::any, false);

@@ -274,6 +274,33 @@ servers = ["127.0.0.1:8080"]
                           "5:50: error: 'bind': '[::]:81' (of '*:81') is already bound at line 2"));
 }
 
+TEST(ConfigReader, TheMonitorAndTheAdminSocketAreBoundBesideTheListeners) {
+  const auto faults = [](std::string_view server) {
+    return faults_of(fmt::format(R"([server]
+{}
+[listener.l]
+bind = ["127.0.0.1:80", "unix:/a", "[::]:81"]
+default = "b"
+[backend.b]
+servers = ["127.0.0.1:8080"]
+)",
+                                 server));
+  };
+  EXPECT_THAT(faults("monitor = \"127.0.0.1:80\""),
+              ElementsAre("2:11: error: 'monitor': '127.0.0.1:80' is already bound at line 4"));
+  EXPECT_THAT(
+      faults("monitor = \"0.0.0.0:80\""),
+      ElementsAre("2:11: error: 'monitor': '0.0.0.0:80' cannot be bound beside '127.0.0.1:80' at line 4: "
+                  "the wildcard takes the port on every address"));
+  EXPECT_THAT(faults("monitor = \"[::1]:81\""),
+              ElementsAre("2:11: error: 'monitor': '[::1]:81' cannot be bound beside '[::]:81' at line 4: "
+                          "the wildcard takes the port on every address"));
+  EXPECT_THAT(faults("admin = \"unix:/a\""),
+              ElementsAre("2:9: error: 'admin': 'unix:/a' is already bound at line 4"));
+  EXPECT_THAT(faults("admin = \"unix:/b\"\nmonitor = \"unix:/b\"").size(), 1U);
+  EXPECT_THAT(faults("monitor = \"127.0.0.1:81\""), ElementsAre());
+}
+
 TEST(ConfigReader, ASocketFromSystemdServesOneListener) {
   const std::string text = R"([listener.a]
 bind = ["systemd:web", "127.0.0.1:80", "systemd:web.socket"]

@@ -229,6 +229,20 @@ TEST(H2Exchange, EndsWithGoawayWhereAFrameMayStand) {
   EXPECT_EQ(goodbye(h2_settings() + ping.substr(0, 12)), "");
 }
 
+TEST(H2Exchange, AnnouncesTheEndWhereAFrameMayStand) {
+  const std::string notice = h2_frame(H2FrameType::goaway, 0, 0, std::string("\x7f\xff\xff\xff\0\0\0\0", 8));
+  for (const std::size_t seen : {std::size_t{0}, std::size_t{5}, h2_settings().size()}) {
+    Wire wire(first);
+    wire.server_sends(h2_settings().substr(0, seen));
+    wire.exchange().announce_end();
+    EXPECT_EQ(wire.exchange().has_insertion(), seen == h2_settings().size());
+    wire.server_sends(h2_settings().substr(seen) + ping);
+    EXPECT_EQ(wire.to_client, h2_settings() + notice + ping);
+    wire.client_sends(get(3, "here.example"));
+    EXPECT_EQ(wire.to_server, first + get(3, "here.example")) << "the client has not heard of it";
+  }
+}
+
 TEST(H2Exchange, AServerThatFloodsSettingsIsGivenUp) {
   Wire wire(first);
   Action action = Action::go_on;

@@ -243,7 +243,8 @@ void Http2Reading::take(const H2FrameHeader& header, ByteView payload) {
       if (header.stream == 0) connection_window += Cursor(payload).read_u32().value_or(0);
       return;
     case H2FrameType::goaway:
-      goaway = true;
+      // A notice that the end is near says nothing of any stream.
+      (Cursor(payload).read_u32() == 0x7fffffff ? shutdown_notices : goaways) += 1;
       return;
     default:
       return;

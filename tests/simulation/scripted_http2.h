@@ -53,7 +53,8 @@ class Http2Reading {
   std::size_t settings = 0;
   std::size_t acknowledgements = 0;
   std::uint64_t connection_window = 0;  // given by WINDOW_UPDATE
-  bool goaway = false;
+  std::size_t goaways = 0;
+  std::size_t shutdown_notices = 0;
   std::string fault;  // empty: none
 
  private:

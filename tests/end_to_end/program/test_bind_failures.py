@@ -122,6 +122,18 @@ def test_an_outgoing_connection(start):
         assert f"ip_local_reserved_ports={port}" in said
 
 
+def test_the_monitor(tmp_path, hold):
+    port = free_port()
+    process = hold(f"tcp,127.0.0.1,{port}")
+    path = tmp_path / "portshare.toml"
+    path.write_text(f'[server]\nadmin = "off"\nmonitor = "127.0.0.1:{port}"\n' +
+                    CONFIG.format(binds=[f"127.0.0.1:{free_port()}"]))
+    result = run([BINARY, "run", "-c", path])
+    assert result.returncode == 1 and f"monitor: cannot listen on 127.0.0.1:{port}" in result.stderr, result
+    assert f"(pid {process.pid}, user " in result.stderr and "stop it: " in result.stderr
+    assert "'monitor' in [server]" in result.stderr and "backend" not in result.stderr
+
+
 def test_every_address_that_fails_is_told(start, hold):
     first, second = free_port(), free_port()
     hold(f"tcp,127.0.0.1,{first}", f"tcp,127.0.0.1,{second}")

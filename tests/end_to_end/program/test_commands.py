@@ -1,12 +1,16 @@
 """The commands as a person or a script calls them: output, exit codes, suggestions."""
 
+import os
 import re
+import socket
+import subprocess
 
 import pytest
 
 from harness.http import response
-from harness.portshare import Portshare, portshare
+from harness.portshare import BINARY, Portshare, portshare
 from harness.sockets import accept, connect, exchange, free_port, listen, receive_exactly
+from harness.waiting import eventually
 
 VALID = """\
 [listener.web]
@@ -44,15 +48,60 @@ def file(tmp_path):
     return write
 
 
+def is_listened_on(port):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 def test_help_and_version():
     version = portshare("--version")
     assert version.returncode == 0 and re.fullmatch(r"portshare \d+\.\d+\.\d+\n", version.stdout)
     general = portshare("--help")
     assert general.returncode == 0
-    for command in ("run", "check", "explain", "probe", "demo"):
-        assert command in general.stdout
+    commands = re.findall(r"^  ([a-z][a-z-]*)  ", general.stdout, re.MULTILINE)
+    assert {"run", "check", "explain", "who", "probe", "status", "reload", "drain", "upgrade", "top", "demo"} <= set(commands)
+    for command in commands:
         of_command = portshare(command, "--help")
         assert of_command.returncode == 0 and f"portshare {command}" in of_command.stdout, of_command
+        assert max(map(len, of_command.stdout.splitlines())) <= 80, of_command.stdout
+
+
+def test_an_option_that_is_missing_beside_the_help():
+    """Who asks for help need not know the rest of the options yet."""
+    assert portshare("server", "--backend", "web", "--help").returncode == 0
+
+
+@pytest.mark.parametrize("arguments", (("--help",), ("check", "-c", "{file}"), ("probe", "--json")))
+def test_output_that_cannot_be_written_is_a_failure(file, arguments):
+    with open("/dev/full", "w") as full:
+        result = subprocess.run([BINARY, *(a.format(file=file(VALID)) for a in arguments)], stdout=full,
+                                stderr=subprocess.PIPE, text=True, check=False)
+    assert result.returncode == 1 and "No space left on device" in result.stderr, result
+
+
+def test_streams_that_are_closed_are_no_connections(tmp_path, file):
+    """What is opened first must not become stderr, and get the log."""
+    port = free_port()
+    config = file(f"""
+[server]
+admin = "off"
+workers = 1
+log = {{ level = "debug" }}
+[listener.l]
+bind = ["127.0.0.1:{port}"]
+default = "b"
+[backend.b]
+servers = ["127.0.0.1:9"]
+""")
+    # A shell's `2>&-` and so on: Popen has no word for it.
+    process = subprocess.Popen(["/bin/sh", "-c", 'exec "$0" run -c "$1" <&- >&- 2>&-', BINARY, config])
+    try:
+        eventually(lambda: is_listened_on(port), "a listener")
+        for descriptor in (0, 1, 2):
+            assert os.readlink(f"/proc/{process.pid}/fd/{descriptor}") == "/dev/null"
+    finally:
+        process.terminate()
+        process.wait()
 
 
 @pytest.mark.parametrize("arguments, hint", (

@@ -8,16 +8,19 @@ import json
 import os
 import pathlib
 import re
+import socket
 import threading
 
 import pytest
 
 from harness.http import response
+from harness.own_network import Site, no_namespaces
 from harness.portshare import BINARY
 from harness.process import Process
 from harness.sockets import accept, connect, free_port, listen, read_to_end, receive_exactly
 from harness.waiting import PATIENCE_SECONDS, eventually
 
+HAS_NAMESPACES = pytest.mark.skipif(no_namespaces(), reason="this system lets us have no namespaces of our own")
 ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 REQUEST = b"GET /who HTTP/1.1\r\nHost: site.test\r\n\r\n"
 LAST_REQUEST = b"GET /who HTTP/1.1\r\nHost: site.test\r\nConnection: close\r\n\r\n"
@@ -310,3 +313,42 @@ def test_time_is_up_also_when_the_clock_was_set_back(workshop, tmp_path):
             client.sendall(REQUEST[:10])
             clock.write_text("-1d")
             assert read_to_end(client)[0].startswith(b"HTTP/1.1 408 ")
+
+
+# --- Local ports ---
+
+@HAS_NAMESPACES
+@pytest.mark.parametrize("servers", (1, 2))
+def test_local_ports_run_out(workshop, tmp_path, servers):
+    """That is no fault of the server's: it stays in use, another one is tried, and the log says what to do."""
+    with contextlib.closing(Site(tmp_path, workshop)) as site:
+        site.network.shell("echo 40000 40001 > /proc/sys/net/ipv4/ip_local_port_range")
+        addresses = [f"127.0.0.{number}" for number in range(1, servers + 1)]
+        site.hold(*(f"tcp,{address},8001" for address in addresses))
+        path = tmp_path / "front.sock"
+        dispatcher = workshop.portshare(f"""
+[listener.l]
+bind = ["unix:{path}"]
+protocols = []
+default = "b"
+[backend.b]
+servers = {json.dumps([f"{address}:8001" for address in addresses])}
+""", prefix=site.network.prefix, workers=1, admin=True)
+
+        def connections():
+            return [server["active"] for server in dispatcher.ask("/backends")[1]["backends"][0]["servers"]]
+
+        with contextlib.ExitStack() as clients:
+            for _ in range(2 * servers):
+                client = clients.enter_context(socket.socket(socket.AF_UNIX))
+                client.connect(str(path))
+            eventually(lambda: connections() == [2] * servers, "all ports in use")
+            for _ in range(5):
+                with socket.socket(socket.AF_UNIX) as client:
+                    client.connect(str(path))
+                    assert read_to_end(client)[0] == b""
+        dispatcher.eventually(lambda: sum(record["outcome"] == "unavailable" for record in dispatcher.access()) == 5,
+                              "five lines in the access log")
+        assert dispatcher.stderr.count("has no local port left for connections to 127.0.0.1:8001") == 1
+        assert "gets no connections" not in dispatcher.stderr
+        assert {server["state"] for server in dispatcher.ask("/backends")[1]["backends"][0]["servers"]} == {"up"}

@@ -234,12 +234,13 @@ def test_the_log_level_changes_while_it_runs(served):
     assert dispatcher.ask("/log-level", "POST", {"level": "loud"})[0] == 400
     loud = dispatcher.command("log-level", "loud")
     assert (loud.returncode, loud.stderr) == (
-        2, "portshare log-level: 'loud' is no level: use debug, info, warn or error\n")
+        2, "portshare log-level: LEVEL: unknown value 'loud'; it is one of debug, info, warn, warning, error\n"
+        "'portshare log-level --help' explains the options\n")
 
 
 def test_wrong_words_are_wrong_usage(served):
     dispatcher, _, _ = served
-    for words, sentence in ((["server", "--backend", "app", "--address", "127.0.0.1:1", "--state", "off"], "no state"),
+    for words, sentence in ((["server", "--backend", "app", "--address", "127.0.0.1:1", "--state", "off"], "unknown value 'off'"),
                             (["connections", "--state", "sleeping"], "'sleeping' is none of first_flight"),
                             (["connections", "--client", "everybody", "--kill"], "no address and no prefix"),
                             (["connections", "--name", "two words"], "no name")):

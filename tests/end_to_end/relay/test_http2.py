@@ -86,6 +86,40 @@ def test_a_client_that_waits_for_settings(workshop, acknowledges):
             assert next_frame(server)[2] == 3
 
 
+# --- The end of the program ---
+
+SHUTDOWN_NOTICE = goaway(0x7fffffff, 0)
+
+
+@pytest.mark.smoke
+def test_a_drain_asks_clients_to_end(workshop):
+    """Requests that are under way, and those that come before the client has heard of it, are served."""
+    sites = Sites(workshop)
+    with connect(sites.port) as client, opened(sites, client) as server:
+        sites.dispatcher.terminate()
+        assert receive_exactly(client, len(SHUTDOWN_NOTICE)) == SHUTDOWN_NOTICE
+        client.sendall(request(3, "alpha.test"))
+        assert next_frame(server)[2] == 3
+        server.sendall(status(1, 200) + status(3, 200))
+        assert receive_exactly(client, 28) == status(1, 200) + status(3, 200)
+        client.shutdown(socket.SHUT_WR)
+        assert read_to_end(server) == (b"", "close")
+    sites.dispatcher.check_after_end()
+
+
+def test_a_connection_that_begins_while_the_program_ends(workshop):
+    """Its server says something only when the program is draining already."""
+    sites = Sites(workshop)
+    with connect(sites.port) as client:
+        client.sendall(START + request(1, "alpha.test"))
+        with accept(sites.alpha) as server:
+            sites.dispatcher.terminate()
+            sites.dispatcher.says("shutting down")
+            server.sendall(SETTINGS_FRAME)
+            assert receive_exactly(client, 9 + len(SHUTDOWN_NOTICE)) == SETTINGS_FRAME + SHUTDOWN_NOTICE
+    sites.dispatcher.check_after_end()
+
+
 # --- Later requests ---
 
 @pytest.mark.smoke

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import random
+import subprocess
 
 import pytest
 
@@ -255,3 +256,36 @@ def test_grpc_for_a_name_that_nobody_serves(front):
     _, port, _ = front
     client = run(["/usr/bin/python3", "-c", GRPC_CLIENT, port, "nobody.test"])
     assert client.returncode == 1 and "421" in client.stderr, client.stderr
+
+
+# They keep their connection after an answer, for a request that never comes.
+NODE_KEEPER = """
+const session = require('http2').connect(`http://127.0.0.1:${process.argv[1]}`);
+const stream = session.request({':authority': 'node.test', ':path': '/'});
+stream.resume().on('end', () => console.log('idle'));
+"""
+GRPC_KEEPER = """
+import grpc, sys
+channel = grpc.insecure_channel("127.0.0.1:" + sys.argv[1], options=[("grpc.default_authority", "grpc.test")])
+channel.unary_unary("/test/Unary").with_call(b"hello", timeout=30)
+print("idle", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.smoke
+@pytest.mark.parametrize("name, keeper", (("node", ["node", "-e", NODE_KEEPER, "--"]),
+                                          ("grpc", ["/usr/bin/python3", "-c", GRPC_KEEPER])))
+def test_idle_clients_leave_a_program_that_ends(front, workshop, name, keeper):
+    port = free_port()
+    dispatcher = workshop.portshare(f"""
+[listener.web]
+bind = ["127.0.0.1:{port}"]
+default = "x"
+[backend.x]
+servers = ["{front[2][name]}"]
+""", shutdown_timeout="1h")
+    with subprocess.Popen([*keeper, str(port)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as client:
+        assert client.stdout.readline() == "idle\n"
+        dispatcher.terminate()
+        dispatcher.check_after_end()

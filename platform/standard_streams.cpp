@@ -1,0 +1,28 @@
+#include "platform/standard_streams.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <system_error>
+
+namespace portshare {
+
+bool open_missing_standard_streams() {
+  // open() takes the lowest number that is free, so that each closed one is filled in its turn.
+  for (const int descriptor : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (::fcntl(descriptor, F_GETFD) != -1 || errno != EBADF) continue;
+    if (::open("/dev/null", O_RDWR) != descriptor) return false;
+  }
+  return true;
+}
+
+std::expected<void, std::string> flush_stdout() {
+  const bool had_failed = std::ferror(stdout) != 0;
+  if (std::fflush(stdout) != 0) return std::unexpected(std::generic_category().message(errno));
+  if (had_failed) return std::unexpected(std::string("an earlier line was lost"));
+  return {};
+}
+
+}  // namespace portshare
