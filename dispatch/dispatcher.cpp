@@ -366,6 +366,22 @@ void Dispatcher::change(std::function<Outcome(Snapshot&)> change, std::function<
   if (changes_.size() == 1) make_next_change();
 }
 
+void Dispatcher::open_access_log_again() {
+  const auto open = [this](Snapshot& snapshot) -> Outcome {
+    auto file = open_access_log(snapshot.config->server.log, snapshot.config->server.user);
+    if (!file) return std::unexpected(std::move(file.error()));
+    access_log_file_ = std::move(*file);
+    return {};
+  };
+  change(open, [](const Outcome& outcome) {
+    if (outcome) {
+      spdlog::info("the access log was opened again");
+    } else {
+      spdlog::error("the access log stays as it is: {}", outcome.error());
+    }
+  });
+}
+
 void Dispatcher::follow_addresses(std::function<void(bool is_waiting)> done) {
   const auto follow = [this](Snapshot& snapshot) -> Outcome {
     auto sockets = sockets_.open_for(*snapshot.config, ListeningSockets::Unavailable::waits);

@@ -80,6 +80,8 @@ class Dispatcher {
   /// The same for a part of the snapshot: `change` is called when its turn has come, with a copy of the
   /// present one, and alters it.
   void change(std::function<Outcome(Snapshot&)> change, std::function<void(Outcome)> done);
+  /// For a file that was moved away. If it cannot be opened, the log says so and goes on into the old one.
+  void open_access_log_again();
   /// Opens and closes listening sockets as the addresses of this host are now, for the wildcards with
   /// `except`. `done` gets whether there are some that could not be bound and may be later.
   void follow_addresses(std::function<void(bool is_waiting)> done);

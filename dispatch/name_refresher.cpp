@@ -4,6 +4,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <iterator>
 #include <set>
 #include <utility>
 
@@ -165,9 +166,10 @@ void NameRefresher::answered(const std::string& host, const DnsResolver::Answer&
   }
   if (std::exchange(name.is_failing, false)) spdlog::info("{} can be resolved again", host);
   if (answer->addresses == name.addresses) return;
-  spdlog::info(
-      "{} is {} now{}", host, list_of(answer->addresses),
-      name.addresses.empty() ? std::string() : fmt::format(", no longer {}", list_of(name.addresses)));
+  std::vector<IpAddress> gone;
+  std::ranges::set_difference(name.addresses, answer->addresses, std::back_inserter(gone));
+  spdlog::info("{} is {} now{}", host, list_of(answer->addresses),
+               gone.empty() ? std::string() : fmt::format(", no longer {}", list_of(gone)));
   name.addresses = answer->addresses;
   changed_();
 }

@@ -140,6 +140,8 @@ void Supervisor::signalled(Signal signal) {
       return end_all();
     case Signal::reload:
       return reload([](const ReloadReport&) {});
+    case Signal::open_logs_again:
+      return dispatcher_->open_access_log_again();
     case Signal::upgrade:
       return upgrade({}, [](const auto&) {});
   }

@@ -355,14 +355,18 @@ def test_top_shows_rates_names_and_errors_in_a_terminal(served):
     main, other = pty.openpty()
     fcntl.ioctl(other, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
     modes = termios.tcgetattr(other)
-    top = subprocess.Popen([BINARY, "top", "--admin", f"unix:{dispatcher.admin}"], stdin=other, stdout=other)
-    shown = b""
-    while b"app.test" not in shown:
-        shown += os.read(main, 65536)
-    assert b"\x1b[?1049h" in shown and b"BACKEND" in shown
-    os.write(main, b"q")
-    assert top.wait(30) == 0
-    assert termios.tcgetattr(other) == modes
+    for end in (lambda top: os.write(main, b"q"), lambda top: top.send_signal(signal.SIGTERM),
+                lambda top: top.send_signal(signal.SIGHUP)):
+        top = subprocess.Popen([BINARY, "top", "--admin", f"unix:{dispatcher.admin}"], stdin=other, stdout=other)
+        shown = b""
+        while b"app.test" not in shown:
+            shown += os.read(main, 65536)
+        assert b"\x1b[?1049h" in shown and b"BACKEND" in shown
+        end(top)
+        while b"\x1b[?1049l" not in shown:
+            shown += os.read(main, 65536)
+        assert top.wait(30) == 0
+        assert termios.tcgetattr(other) == modes
     os.close(other)
     os.close(main)
     client.close(), server.close()

@@ -150,6 +150,7 @@ def test_addresses_change(workshop):
     names.dispatcher.says(r"info: app.example is 127.0.0.12, 127.0.0.13 now, no longer 127.0.0.11")
     names.zone({"app.example": ["127.0.0.13"]})
     names.becomes("127.0.0.13")
+    names.dispatcher.says(r"info: app.example is 127.0.0.13 now, no longer 127.0.0.12\n")
 
 
 def test_a_failure_keeps_the_addresses_and_says_so_once(workshop):
