@@ -214,6 +214,8 @@ void check_exceptions(const toml::table& table, const ListenerConfig& listener, 
         "\"*:443\", say, or leave 'except' out");
     return;
   }
+  // A wildcard that is faulty itself is missing here.
+  if (diagnostics.error_count() > 0) return;
   for (const IpAddress& exception : listener.except) {
     if (has_wildcard(exception.is_v4())) continue;
     diagnostics.warning(
