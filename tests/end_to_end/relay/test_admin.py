@@ -241,7 +241,7 @@ def test_the_log_level_changes_while_it_runs(served):
 def test_wrong_words_are_wrong_usage(served):
     dispatcher, _, _ = served
     for words, sentence in ((["server", "--backend", "app", "--address", "127.0.0.1:1", "--state", "off"], "unknown value 'off'"),
-                            (["connections", "--state", "sleeping"], "'sleeping' is none of first_flight"),
+                            (["connections", "--state", "sleeping"], "unknown value 'sleeping'; it is one of first_flight"),
                             (["connections", "--client", "everybody", "--kill"], "no address and no prefix"),
                             (["connections", "--name", "two words"], "no name")):
         answer = dispatcher.command(*words)
