@@ -3,6 +3,7 @@
 import ctypes
 import os
 import pathlib
+import signal
 import subprocess
 import threading
 
@@ -110,6 +111,21 @@ time.sleep(600)
     assert not is_running(pid)
 
 
+def test_an_upgrade_waits_for_the_reload_before_it(workshop):
+    one, two = Answers(workshop, "one"), Answers(workshop, "two")
+    port = free_port()
+    backends = {"one": one.address, "two": two.address}
+    generations = Generations(workshop, by_address({"a": (f"127.0.0.1:{port}", "one")}, backends))
+    text = generations.config_file.read_text()
+    generations.config_file.write_text(text.replace('default = "one"', 'default = "two"'))
+    os.kill(generations.pids[0], signal.SIGHUP)
+    generations.upgrade()
+    log = generations.log
+    assert log.index("is in force") < log.index("upgrade: starting")
+    assert exchange_until_end(port) == (b"two", "close")
+    generations.stop()
+
+
 def test_what_a_successor_says_is_heard_though_it_does_not_listen(workshop, successor):
     one = Answers(workshop, "one")
     port = free_port()
@@ -199,7 +215,7 @@ def test_a_worker_that_hangs_keeps_neither_the_others_nor_the_end(workshop):
     generations = Generations(workshop, by_address({"l": (f"127.0.0.1:{port}", "b")}, {"b": address}),
                               admin=True, shutdown_timeout="1s")
     pairs = []
-    for _ in range(16):  # so that both workers have some
+    while not pairs or not all(worker["connections"] for worker in generations.ask("/status")[1]["workers"]):
         client = connect(port)
         server = accept(listener)
         exchange_a_byte(client, server)
