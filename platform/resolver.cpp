@@ -55,10 +55,13 @@ HostAnswers resolve_hosts(const std::vector<std::string>& hosts) {
     }
   };
   std::vector<std::thread> threads;
-  try {
-    while (threads.size() + 1 < std::min(hosts.size(), most_threads)) threads.emplace_back(resolve_some);
-  } catch (const std::system_error&) {
-    // The system gives no more; those that there are do it.
+  std::size_t wanted = std::min(hosts.size(), most_threads);
+  while (threads.size() + 1 < wanted) {
+    try {
+      threads.emplace_back(resolve_some);
+    } catch (const std::system_error&) {
+      wanted = 0;  // the system gives no more: those that there are do it
+    }
   }
   resolve_some();
   for (std::thread& thread : threads) thread.join();
