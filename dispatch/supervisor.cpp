@@ -107,7 +107,8 @@ std::expected<void, std::string> Supervisor::start(Config config,
         dispatcher_->ask_workers([](Worker& worker) { worker.renew_accepts(); }, [] {});
         // There is no way back any more.
         const auto opened = control_->adopt(dispatcher_->snapshot()->config->server);
-        if (!opened) spdlog::error("upgrade: {}", opened.error());
+        if (opened) return;
+        for (const std::string& line : lines_of(opened.error())) spdlog::error("upgrade: {}", line);
       });
     });
   }
@@ -261,23 +262,20 @@ void Supervisor::reload_file(const std::function<void(const ReloadReport&)>& don
   const auto after = without_rules(std::move(*result.config));
   if (dispatcher_->is_draining()) return done(failed_reload({"the program is shutting down"}));
   if (upgrade_) return done(failed_reload({"an upgrade is under way, which reads the file as well"}));
-  if (const auto opened = control_->adopt(after->server); !opened) {
-    return done(failed_reload({opened.error()}));
-  }
-  dispatcher_->reload(after, [this, before, after, done](const Dispatcher::Outcome& outcome) {
-    if (!outcome) {
-      // What it had before was its own a moment ago.
-      if (const auto back = control_->adopt(before->server); !back) spdlog::error("reload: {}", back.error());
-      return done(failed_reload(lines_of(outcome.error())));
-    }
-    set_log_level(after->server.log.level);
-    address_follower_->look();
-    const ReloadReport report{.succeeded = true, .changes = differences(*before, *after), .faults = {}};
-    spdlog::info("reload: {} is in force{}", after->file,
-                 report.changes.empty() ? ", and nothing is different" : "");
-    for (const std::string& change : report.changes) spdlog::info("reload: {}", change);
-    done(report);
-  });
+  const auto opened = control_->open(after->server);
+  if (!opened) return done(failed_reload(lines_of(opened.error())));
+  dispatcher_->reload(
+      after, [this, before, after, done, opened = *opened](const Dispatcher::Outcome& outcome) {
+        if (!outcome) return done(failed_reload(lines_of(outcome.error())));
+        if (control_ && control_closed_.empty()) control_->adopt(after->server, *opened);
+        set_log_level(after->server.log.level);
+        address_follower_->look();
+        const ReloadReport report{.succeeded = true, .changes = differences(*before, *after), .faults = {}};
+        spdlog::info("reload: {} is in force{}", after->file,
+                     report.changes.empty() ? ", and nothing is different" : "");
+        for (const std::string& change : report.changes) spdlog::info("reload: {}", change);
+        done(report);
+      });
 }
 
 }  // namespace portshare

@@ -37,46 +37,65 @@ Control::~Control() {
   loop_.cancel(tick_timer_);
 }
 
-std::expected<void, std::string> Control::adopt(const ServerConfig& config) {
-  const auto is_same = [](const std::unique_ptr<Door>& door, const std::optional<SocketAddress>& address) {
-    return door ? address == door->configured : !address;
-  };
-  const bool keeps_admin = is_same(admin_, config.admin.address);
-  const bool keeps_monitor = is_same(monitor_, config.monitor);
-  DoorResult admin = keeps_admin ? DoorResult{} : open_admin(config.admin);
-  if (!admin) return std::unexpected(std::move(admin.error()));
-  DoorResult monitor = keeps_monitor ? DoorResult{} : open_monitor(config.monitor);
-  if (!monitor) {
-    if (*admin) retire(std::move(*admin));
-    return std::unexpected(std::move(monitor.error()));
+Control::OpenedAddresses::~OpenedAddresses() {
+  for (const Socket socket : {admin, monitor}) {
+    if (socket != Socket::none) close_listening_socket(socket);
   }
-  if (!keeps_admin) retire(std::exchange(admin_, std::move(*admin)));
-  if (!keeps_monitor) retire(std::exchange(monitor_, std::move(*monitor)));
+}
+
+std::expected<std::shared_ptr<Control::OpenedAddresses>, std::string> Control::open(
+    const ServerConfig& config) const {
+  auto opened = std::make_shared<OpenedAddresses>();
+  if (config.admin.address && !is_served(admin_, config.admin.address)) {
+    const auto socket = open_control_socket(*config.admin.address, SocketAccess::owner_only);
+    const std::string message = socket
+                                    ? std::string()
+                                    : fmt::format("admin socket: {}; set 'admin' in [server] to another path",
+                                                  socket.error().message);
+    if (!socket && !config.admin.is_default) return std::unexpected(message);
+    if (!socket)
+      spdlog::warn("{}, or to \"off\"; going on without, so that no command reaches this program", message);
+    opened->admin = socket.value_or(Socket::none);
+  }
+  if (config.monitor && !is_served(monitor_, config.monitor)) {
+    const auto socket = open_control_socket(*config.monitor, SocketAccess::by_umask);
+    if (!socket) return std::unexpected(describe_monitor_failure(*config.monitor, socket.error()));
+    opened->monitor = *socket;
+  }
+  return opened;
+}
+
+void Control::adopt(const ServerConfig& config, OpenedAddresses& opened) {
+  if (!is_served(admin_, config.admin.address)) {
+    const Socket socket = std::exchange(opened.admin, Socket::none);
+    retire(std::exchange(admin_, nullptr));
+    if (socket != Socket::none) {
+      spdlog::info("admin socket: {}", config.admin.address->to_string());
+      admin_ = make_door(*config.admin.address, socket, HostPolicy::any, true);
+    }
+  }
+  if (!is_served(monitor_, config.monitor)) {
+    const Socket socket = std::exchange(opened.monitor, Socket::none);
+    retire(std::exchange(monitor_, nullptr));
+    if (socket != Socket::none) {
+      const SocketAddress bound = address_of_listening_socket(socket);
+      spdlog::info("monitor: {}{}", bound.ip ? "http://" : "", bound.to_string());
+      monitor_ =
+          make_door(*config.monitor, socket, is_loopback(bound) ? HostPolicy::local : HostPolicy::any, false);
+    }
+  }
   if (monitor_) begin_sampling();
+}
+
+std::expected<void, std::string> Control::adopt(const ServerConfig& config) {
+  const auto opened = open(config);
+  if (!opened) return std::unexpected(opened.error());
+  adopt(config, **opened);
   return {};
 }
 
-Control::DoorResult Control::open_admin(const AdminConfig& config) {
-  if (!config.address) return nullptr;
-  const auto listener = open_control_socket(*config.address, SocketAccess::owner_only);
-  if (listener) {
-    spdlog::info("admin socket: {}", config.address->to_string());
-    return make_door(*config.address, *listener, HostPolicy::any, true);
-  }
-  const std::string message =
-      fmt::format("admin socket: {}; set 'admin' in [server] to another path", listener.error().message);
-  if (!config.is_default) return std::unexpected(message);
-  spdlog::warn("{}, or to \"off\"; going on without, so that no command reaches this program", message);
-  return nullptr;
-}
-
-Control::DoorResult Control::open_monitor(const std::optional<SocketAddress>& address) {
-  if (!address) return nullptr;
-  const auto listener = open_control_socket(*address, SocketAccess::by_umask);
-  if (!listener) return std::unexpected(describe_monitor_failure(*address, listener.error()));
-  const SocketAddress bound = address_of_listening_socket(*listener);
-  spdlog::info("monitor: {}{}", address->ip ? "http://" : "", bound.to_string());
-  return make_door(*address, *listener, is_loopback(bound) ? HostPolicy::local : HostPolicy::any, false);
+bool Control::is_served(const std::unique_ptr<Door>& door, const std::optional<SocketAddress>& address) {
+  return door ? address == door->configured : !address;
 }
 
 std::unique_ptr<Control::Door> Control::make_door(const SocketAddress& configured, Socket listener,

@@ -6,6 +6,7 @@
 #include <expected>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -32,9 +33,22 @@ class Control {
   /// Stopped, or never started.
   ~Control();
 
-  /// Opens what the configuration asks for. An address that cannot be had is an error, a sentence, unless it
-  /// is the admin socket's default: then the log says so and the program goes on without. Called again after
-  /// a reload, it closes, opens and leaves open what the change asks for; an error leaves all as it was.
+  /// Sockets on addresses that are not served yet. Closes those that nobody has taken.
+  struct OpenedAddresses {
+    OpenedAddresses() = default;
+    OpenedAddresses(const OpenedAddresses&) = delete;
+    OpenedAddresses& operator=(const OpenedAddresses&) = delete;
+    ~OpenedAddresses();
+    Socket admin = Socket::none;
+    Socket monitor = Socket::none;
+  };
+  /// Opens what the configuration asks for and is not open yet. An address that cannot be had is an error, a
+  /// sentence, unless it is the admin socket's default: then the log says so and the program goes on without.
+  /// Nothing changes for clients before adopt().
+  std::expected<std::shared_ptr<OpenedAddresses>, std::string> open(const ServerConfig& config) const;
+  /// Serves what was opened for this configuration, and closes what it does without.
+  void adopt(const ServerConfig& config, OpenedAddresses& opened);
+  /// Both.
   std::expected<void, std::string> adopt(const ServerConfig& config);
   /// Closes everything; answers that are under way go out. `stopped` may be called before this returns.
   void stop(std::function<void()> stopped);
@@ -49,10 +63,9 @@ class Control {
     Socket listener = Socket::none;
     std::unique_ptr<HttpServer> server;
   };
-  using DoorResult = std::expected<std::unique_ptr<Door>, std::string>;
 
-  DoorResult open_admin(const AdminConfig& config);
-  DoorResult open_monitor(const std::optional<SocketAddress>& address);
+  /// Whether `door` is what `address` asks for; none: no door.
+  static bool is_served(const std::unique_ptr<Door>& door, const std::optional<SocketAddress>& address);
   std::unique_ptr<Door> make_door(const SocketAddress& configured, Socket listener, HostPolicy hosts,
                                   bool is_admin);
   /// Stops a door that is no longer wanted; it is destroyed when its last client has gone.
