@@ -44,6 +44,15 @@ Dispatcher::Outcome check_transparency(const Config& config) {
   return {};
 }
 
+/// Of something that a worker is asked.
+enum class Part : std::uint8_t { asked, begun, given_up };
+
+/// False: another thread was faster.
+bool claim(std::atomic<Part>& part, Part to) {
+  auto expected = Part::asked;
+  return part.compare_exchange_strong(expected, to);
+}
+
 /// Where listeners take connections. The addresses that a wildcard with exceptions stands for change, so it
 /// counts as a whole.
 std::vector<ListenerAddress> addresses_of(const Config& config, const std::vector<ListeningSocket>& sockets) {
@@ -69,6 +78,7 @@ std::expected<std::unique_ptr<Dispatcher>, std::string> Dispatcher::start(
     std::shared_ptr<const Config> config, Loop& control, const DispatcherOptions& options) {
   std::unique_ptr<Dispatcher> dispatcher(new Dispatcher(control));
   dispatcher->descriptor_limit_ = raise_descriptor_limit();
+  dispatcher->take_over_patience_ = options.take_over_patience;
   for (const PassedSocket& passed : options.passed_sockets) dispatcher->sockets_.inherit(passed);
   for (const ListeningSockets::Open& open : options.inherited) dispatcher->sockets_.inherit(open);
   dispatcher->registry_.emplace(config->server.workers != 0 ? config->server.workers : usable_cpu_count());
@@ -78,8 +88,9 @@ std::expected<std::unique_ptr<Dispatcher>, std::string> Dispatcher::start(
         self->look_up(host, std::move(done));
       },
       [self = dispatcher.get()] { self->names_changed(); });
+  const HostAnswers answers = resolve_hosts(dispatcher->names_->unknown_names(*config));
   Snapshot snapshot;
-  if (auto prepared = dispatcher->prepare(snapshot, std::move(config), resolve_host); !prepared) {
+  if (auto prepared = dispatcher->prepare(snapshot, std::move(config), answers); !prepared) {
     return std::unexpected(prepared.error());
   }
   if (auto ready = options.on_bound ? options.on_bound() : Outcome(); !ready) {
@@ -106,12 +117,17 @@ Dispatcher::~Dispatcher() {
   for (const auto& thread : threads_) thread->thread.join();
 }
 
-/// Names that are known already are not asked for: a reload waits for new ones alone.
+/// Names that are known already were not asked for: a reload waits for new ones alone.
 std::expected<ServerPool, std::string> Dispatcher::resolve_servers(const Config& config,
-                                                                   const HostLookup& lookup) {
+                                                                   const HostAnswers& answers) {
+  const auto answer = [&](const std::string& host) {
+    const auto found = answers.find(host);
+    assert(found != answers.end());
+    return found->second;
+  };
   std::vector<std::string> unresolved;
   auto servers = ServerPool::resolve(
-      config, [&](const std::string& host) { return names_->addresses_of(host, lookup); }, *registry_,
+      config, [&](const std::string& host) { return names_->addresses_of(host, answer); }, *registry_,
       &unresolved);
   if (servers) {
     for (const std::string& sentence : unresolved) spdlog::warn("{}; it is left out", sentence);
@@ -121,9 +137,9 @@ std::expected<ServerPool, std::string> Dispatcher::resolve_servers(const Config&
 
 /// Everything that a configuration needs, without touching what runs.
 Dispatcher::Outcome Dispatcher::prepare(Snapshot& snapshot, std::shared_ptr<const Config> config,
-                                        const HostLookup& lookup) {
+                                        const HostAnswers& answers) {
   if (auto allowed = check_transparency(*config); !allowed) return allowed;
-  auto servers = resolve_servers(*config, lookup);
+  auto servers = resolve_servers(*config, answers);
   if (!servers) return std::unexpected(std::move(servers.error()));
   auto file = open_access_log(config->server.log, config->server.user);
   if (!file) return std::unexpected(std::move(file.error()));
@@ -265,8 +281,6 @@ std::size_t Dispatcher::post(const std::function<void(Worker&)>& task) {
 
 /// Something that all workers are asked.
 struct Dispatcher::Question {
-  enum class Part : std::uint8_t { asked, begun, given_up };
-
   Question(std::size_t workers, std::function<void()> then) : parts(workers), done(std::move(then)) {}
 
   /// On the control thread.
@@ -288,8 +302,7 @@ void Dispatcher::ask_workers(std::function<void(Worker&)> task, std::function<vo
     if (!thread.loop) continue;
     ++question->left;
     thread.loop->post([this, index, question, task, worker = thread.worker] {
-      auto expected = Question::Part::asked;
-      if (!question->parts[index].compare_exchange_strong(expected, Question::Part::begun)) return;
+      if (!claim(question->parts[index], Part::begun)) return;
       task(*worker);
       on_control([question] { question->answered(); });
     });
@@ -301,14 +314,12 @@ void Dispatcher::ask_workers(std::function<void(Worker&)> task, std::function<vo
 
 /// Nobody waits for its answers.
 void Dispatcher::found_stuck(std::size_t worker) {
+  check_only_stuck_left();
   const auto questions = questions_;  // an answer may lead to another question
   for (const auto& asked : questions) {
     const auto question = asked.lock();
-    auto expected = Question::Part::asked;
     if (!question || question->left == 0) continue;
-    if (question->parts[worker].compare_exchange_strong(expected, Question::Part::given_up)) {
-      question->answered();
-    }
+    if (claim(question->parts[worker], Part::given_up)) question->answered();
   }
 }
 
@@ -339,27 +350,36 @@ void Dispatcher::watch_workers(const DispatcherOptions& options) {
 
 // --- Changes ---
 
-void Dispatcher::reload(std::shared_ptr<const Config> config, std::function<void(Outcome)> done) {
-  const auto learned = [this](const std::string& host) { return names_->learned(host); };
-  enqueue({.before = [this, config](auto go_on) { names_->learn(*config, std::move(go_on)); },
-           .make = [this, config, learned](Snapshot& snapshot) { return prepare(snapshot, config, learned); },
-           .done = std::move(done)});
+void Dispatcher::reload(std::shared_ptr<const Config> config, HostAnswers answers,
+                        std::function<void(Outcome)> done) {
+  change([this, config = std::move(config),
+          answers = std::move(answers)](Snapshot& snapshot) { return prepare(snapshot, config, answers); },
+         std::move(done));
+}
+
+void Dispatcher::look_up_names(const Config& config, std::function<void(HostAnswers)> done) {
+  names_->learn(config, std::move(done));
 }
 
 void Dispatcher::change(std::function<Outcome(Snapshot&)> change, std::function<void(Outcome)> done) {
-  enqueue({.before = {}, .make = std::move(change), .done = std::move(done)});
+  changes_.push_back({.make = std::move(change), .done = std::move(done)});
+  if (changes_.size() == 1) make_next_change();
 }
 
-void Dispatcher::enqueue(Change change) {
-  changes_.push_back(std::move(change));
-  if (changes_.size() == 1) begin_next_change();
-}
-
-void Dispatcher::begin_next_change() {
-  if (const auto& before = changes_.front().before)
-    before([this] { make_change(); });
-  else
-    make_change();
+void Dispatcher::open_access_log_again() {
+  const auto open = [this](Snapshot& snapshot) -> Outcome {
+    auto file = open_access_log(snapshot.config->server.log, snapshot.config->server.user);
+    if (!file) return std::unexpected(std::move(file.error()));
+    access_log_file_ = std::move(*file);
+    return {};
+  };
+  change(open, [](const Outcome& outcome) {
+    if (outcome) {
+      spdlog::info("the access log was opened again");
+    } else {
+      spdlog::error("the access log stays as it is: {}", outcome.error());
+    }
+  });
 }
 
 void Dispatcher::follow_addresses(std::function<void(bool is_waiting)> done) {
@@ -381,7 +401,7 @@ void Dispatcher::follow_addresses(std::function<void(bool is_waiting)> done) {
   });
 }
 
-void Dispatcher::make_change() {
+void Dispatcher::make_next_change() {
   Snapshot snapshot = *snapshot_;
   ++snapshot.number;
   Outcome made = [&]() -> Outcome {
@@ -454,7 +474,7 @@ void Dispatcher::change_done(Outcome outcome) {
   const auto done = std::move(changes_.front().done);
   changes_.pop_front();
   // The next one first, so that whoever is called may ask for another.
-  if (!changes_.empty()) begin_next_change();
+  if (!changes_.empty()) make_next_change();
   done(std::move(outcome));
 }
 
@@ -471,11 +491,13 @@ void Dispatcher::drain(std::function<void()> finished) {
 }
 
 void Dispatcher::hand_over(SessionSender sender, std::function<void()> stopped_accepting,
-                           std::function<void()> finished) {
+                           std::function<void()> finished, std::function<void()> only_stuck_left) {
   assert(!draining_);
   finished_ = std::move(finished);
   handed_over_ = std::move(stopped_accepting);
+  only_stuck_left_ = std::move(only_stuck_left);
   draining_ = true;
+  sockets_.lend_all();
   for (const auto& thread : threads_) {
     const std::lock_guard lock(thread->mutex);
     if (!thread->loop) continue;
@@ -494,32 +516,79 @@ void Dispatcher::hand_over(SessionSender sender, std::function<void()> stopped_a
   }
 }
 
-bool Dispatcher::take_over(MovedSession session) {
-  const auto taken = std::make_shared<std::promise<bool>>();
-  auto answer = taken->get_future();
-  WorkerThread& thread = *threads_[next_worker_++ % threads_.size()];
-  {
-    const std::lock_guard lock(thread.mutex);
-    if (!thread.loop) return false;
-    thread.loop->post([taken, worker = thread.worker, moved = std::move(session)]() mutable {
-      taken->set_value(worker->take_over(moved));
-    });
+void Dispatcher::own_inherited() {
+  sockets_.own_all();
+}
+
+void Dispatcher::predecessor_stopped_accepting() {
+  ask_workers([](Worker& worker) { worker.renew_accepts(); }, [] {});
+  if (draining_ || !sockets_.has_others(snapshot_->sockets)) return;
+  // It closes those that this configuration does not have, in its turn.
+  change([](Snapshot&) { return Outcome(); },
+         [](const Outcome& outcome) {
+           if (!outcome)
+             spdlog::error("upgrade: addresses without a listener stay bound: {}", outcome.error());
+         });
+}
+
+/// A session from another program that a worker is offered.
+struct Dispatcher::Arrival {
+  MovedSession session;
+  std::atomic<Part> part = Part::asked;
+  std::promise<bool> is_taken;
+};
+
+bool Dispatcher::take_over(MovedSession session, std::function<bool()> commit) {
+  constexpr int most_tries = 2;  // the other program waits, and its connections
+  int tries = 0;
+  for (std::size_t looked_at = 0; looked_at < threads_.size() && tries < most_tries; ++looked_at) {
+    const std::size_t index = next_worker_++ % threads_.size();
+    WorkerThread& thread = *threads_[index];
+    if (thread.is_late) continue;
+    const auto arrival = std::make_shared<Arrival>(std::move(session));
+    auto is_taken = arrival->is_taken.get_future();
+    {
+      const std::lock_guard lock(thread.mutex);
+      if (!thread.loop) return false;  // this program is at its end
+      thread.loop->post([arrival, commit, self = &thread, worker = thread.worker] {
+        self->is_late = false;
+        if (!claim(arrival->part, Part::begun)) return;
+        arrival->is_taken.set_value(worker->take_over(arrival->session, commit));
+      });
+    }
+    ++tries;
+    const bool is_answered = is_taken.wait_for(take_over_patience_) == std::future_status::ready;
+    // Once it has begun, it is done in a moment.
+    if (is_answered || !claim(arrival->part, Part::given_up)) return is_taken.get();
+    thread.is_late = true;
+    spdlog::error("upgrade: worker {} does not come round; connections go to others, or stay where they are",
+                  index);
+    session = std::move(arrival->session);
   }
-  return answer.get();
+  return false;
 }
 
 void Dispatcher::worker_stopped_accepting() {
   if (--accepting_workers_ > 0) return;
-  if (handed_over_) {
-    sockets_.hand_over();
-    handed_over_();
-  } else {
-    sockets_.close_all();
-  }
+  sockets_.close_all();
+  if (handed_over_) handed_over_();
 }
 
 void Dispatcher::worker_drained() {
-  if (--running_workers_ == 0) finished_();
+  if (--running_workers_ == 0) return finished_();
+  check_only_stuck_left();
+}
+
+bool Dispatcher::only_stuck_workers_left() const {
+  return running_workers_ > 0 && watch_->stuck_count() == running_workers_;
+}
+
+void Dispatcher::check_only_stuck_left() {
+  if (only_stuck_left_ && only_stuck_workers_left()) only_stuck_left_();
+}
+
+void Dispatcher::hasten() {
+  post([](Worker& worker) { worker.hasten(); });
 }
 
 void Dispatcher::terminate() {

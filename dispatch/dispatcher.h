@@ -29,6 +29,7 @@
 #include "platform/dns_resolver.h"
 #include "platform/engine.h"
 #include "platform/loop.h"
+#include "platform/resolver.h"
 #include "platform/service_manager.h"
 
 namespace portshare {
@@ -44,6 +45,8 @@ struct DispatcherOptions {
   /// `all_well`.
   std::optional<std::chrono::microseconds> watchdog_timeout;
   std::function<void()> all_well;
+  /// For a worker to begin with a session that another program hands over: see Dispatcher::take_over.
+  std::chrono::milliseconds take_over_patience{2'000};
 };
 
 /// Binds every address of a configuration and serves it by as many workers as it says, each on a thread of
@@ -66,14 +69,19 @@ class Dispatcher {
   ~Dispatcher();
 
   /// Serves what comes from now on by another configuration, with what it needs: servers resolved, addresses
-  /// bound, the access log opened anew. New names are looked up without making anybody else wait. Whatever
-  /// fails, fails before anything has changed. Addresses that it shares with the one before stay bound
-  /// without a break; connections that are open go on. `done` is called when all workers follow it. Changes
-  /// are made one after the other. Workers and engine stay as they are.
-  void reload(std::shared_ptr<const Config> config, std::function<void(Outcome)> done);
+  /// bound, the access log opened anew. Whatever fails, fails before anything has changed. Addresses that it
+  /// shares with the one before stay bound without a break; connections that are open go on. `done` is called
+  /// when all workers follow it. Changes are made one after the other. Workers and engine stay as they are.
+  /// `answers`: what look_up_names() has found for this configuration; no other reload may come in between.
+  void reload(std::shared_ptr<const Config> config, HostAnswers answers, std::function<void(Outcome)> done);
+  /// Looks up the host names of a configuration that are not known yet, for seconds maybe. `done` is called
+  /// at once if there are none.
+  void look_up_names(const Config& config, std::function<void(HostAnswers)> done);
   /// The same for a part of the snapshot: `change` is called when its turn has come, with a copy of the
   /// present one, and alters it.
   void change(std::function<Outcome(Snapshot&)> change, std::function<void(Outcome)> done);
+  /// For a file that was moved away. If it cannot be opened, the log says so and goes on into the old one.
+  void open_access_log_again();
   /// Opens and closes listening sockets as the addresses of this host are now, for the wildcards with
   /// `except`. `done` gets whether there are some that could not be bound and may be later.
   void follow_addresses(std::function<void(bool is_waiting)> done);
@@ -96,11 +104,25 @@ class Dispatcher {
   using SessionSender = std::function<void(MovedSession session, std::function<void(bool is_taken)> answer)>;
   /// Instead of drain(), when another program accepts connections from the same sockets: they stay open
   /// there, and sessions go to `sender` as they become ready for it. The others run to their end here.
+  /// `only_stuck_left` is called whenever none but workers that are stuck have not come to their end.
   void hand_over(SessionSender sender, std::function<void()> stopped_accepting,
-                 std::function<void()> finished);
-  /// The other side of that. False: the session cannot go on here; its sockets are still the caller's. May be
-  /// called on any thread but a worker's or the control thread, and waits for a worker.
-  [[nodiscard]] bool take_over(MovedSession session);
+                 std::function<void()> finished, std::function<void()> only_stuck_left);
+  /// Then: connections that wait for a further request, and are not taken, end.
+  void hasten();
+  /// Another program has taken our place: clients have not been turned away, as with drain().
+  [[nodiscard]] bool is_handed_over() const { return handed_over_ != nullptr; }
+  [[nodiscard]] bool only_stuck_workers_left() const;
+
+  // The other side of that.
+  /// `inherited` sockets are this program's from now on.
+  void own_inherited();
+  /// The other program accepts nothing any more.
+  void predecessor_stopped_accepting();
+  /// `commit` is called on a worker's thread when the session can go on here, and has the last word. False:
+  /// it said no, or the session cannot go on here, or the worker whose turn it was does not come round, nor
+  /// the one after that; its sockets are still the caller's. To be called on one thread, which is neither a
+  /// worker's nor the control thread, and waits.
+  [[nodiscard]] bool take_over(MovedSession session, std::function<bool()> commit);
   /// The listening sockets, for the program that takes our place.
   [[nodiscard]] const std::vector<ListeningSockets::Open>& listening_sockets() const {
     return sockets_.all();
@@ -122,36 +144,36 @@ class Dispatcher {
     std::mutex mutex;
     Loop* loop = nullptr;
     Worker* worker = nullptr;
+    std::atomic<bool> is_late = false;  // did not come round for a session from another program
     std::thread thread;
   };
   struct Question;
+  struct Arrival;
   struct Change {
-    std::function<void(std::function<void()> go_on)> before;  // what has to be waited for; may be empty
     std::function<Outcome(Snapshot&)> make;
     std::function<void(Outcome)> done;
   };
   explicit Dispatcher(Loop& control);
   Outcome choose_engine(const Config& config);
-  std::expected<ServerPool, std::string> resolve_servers(const Config& config, const HostLookup& lookup);
+  std::expected<ServerPool, std::string> resolve_servers(const Config& config, const HostAnswers& answers);
   void look_up(const std::string& host, std::function<void(DnsResolver::Answer)> done);
   void names_changed();
   void watch_servers();
-  Outcome prepare(Snapshot& snapshot, std::shared_ptr<const Config> config, const HostLookup& lookup);
+  Outcome prepare(Snapshot& snapshot, std::shared_ptr<const Config> config, const HostAnswers& answers);
   Outcome start_workers();
   void watch_workers(const DispatcherOptions& options);
   bool ask_worker(std::size_t index, std::function<void()> answer);
   void found_stuck(std::size_t worker);
   void run_worker(WorkerThread& self, std::uint32_t index, std::size_t max_sessions,
                   std::promise<std::string> started);
-  void enqueue(Change change);
-  void begin_next_change();
-  void make_change();
+  void make_next_change();
   void change_done(Outcome outcome);
   void on_control(std::function<void()> task);
   /// Has each running worker do something on its own thread; how many those are.
   std::size_t post(const std::function<void(Worker&)>& task);
   void worker_stopped_accepting();
   void worker_drained();
+  void check_only_stuck_left();
   [[nodiscard]] std::size_t sessions_per_worker(std::size_t workers) const;
 
   Loop& control_;
@@ -178,7 +200,9 @@ class Dispatcher {
   std::size_t running_workers_ = 0;
   bool draining_ = false;
   std::function<void()> handed_over_;  // to be called when nothing is accepted here any more; null: not so
-  std::atomic<std::size_t> next_worker_ = 0;  // for a session that is taken over
+  std::function<void()> only_stuck_left_;
+  std::chrono::milliseconds take_over_patience_{0};
+  std::size_t next_worker_ = 0;  // for a session that is taken over
   std::function<void()> finished_;
 };
 

@@ -14,6 +14,7 @@
 
 #include "dispatch/bind_failure.h"
 #include "platform/listening_socket.h"
+#include "platform/socket_channel.h"
 
 namespace portshare {
 
@@ -71,6 +72,11 @@ bool is_among(Socket socket, const std::vector<ListeningSocket>& sockets) {
   return std::ranges::find(sockets, socket, &ListeningSocket::socket) != sockets.end();
 }
 
+void close(const ListeningSockets::Open& open) {
+  const bool is_shared = open.is_borrowed || !open.passed_as.empty();
+  is_shared ? close_in_this_process(open.socket) : close_listening_socket(open.socket);
+}
+
 }  // namespace
 
 ListeningSockets::~ListeningSockets() {
@@ -82,6 +88,16 @@ void ListeningSockets::inherit(const PassedSocket& passed) {
                    .bound = address_of_listening_socket(passed.socket),
                    .socket = passed.socket,
                    .passed_as = passed.name});
+}
+
+void ListeningSockets::own_all() {
+  for (Open& open : open_) {
+    if (std::exchange(open.is_borrowed, false) && open.passed_as.empty()) listen_as_this_process(open.socket);
+  }
+}
+
+void ListeningSockets::lend_all() {
+  for (Open& open : open_) open.is_borrowed = true;
 }
 
 std::expected<std::vector<ListeningSocket>, std::string> ListeningSockets::open_for(const Config& config,
@@ -234,23 +250,23 @@ void ListeningSockets::stop_handshakes_of_all_but(const std::vector<ListeningSoc
   }
 }
 
+bool ListeningSockets::has_others(const std::vector<ListeningSocket>& kept) const {
+  return std::ranges::any_of(
+      open_, [&](const Open& open) { return open.passed_as.empty() && !is_among(open.socket, kept); });
+}
+
 void ListeningSockets::close_all_but(const std::vector<ListeningSocket>& kept) {
   std::erase_if(open_, [&](const Open& open) {
     if (is_among(open.socket, kept) || !open.passed_as.empty()) return false;
-    close_listening_socket(open.socket);
+    close(open);
     return true;
   });
   for (const std::uint16_t port : std::exchange(shared_ports_, {})) forget_sharing(port);
 }
 
-void ListeningSockets::hand_over() {
-  for (const Open& open : open_) close_passed_socket(open.socket);
-  open_.clear();
-}
-
 void ListeningSockets::close_all() {
   close_all_but({});
-  for (const Open& open : open_) close_passed_socket(open.socket);
+  std::ranges::for_each(open_, close);
   open_.clear();
 }
 

@@ -29,6 +29,8 @@ class ListeningSockets {
     /// "systemd:NAME" in configurations; then `wanted` is empty, the address is the service manager's, and
     /// the socket stays open, used or not. Several may have one name.
     std::string passed_as = {};
+    /// Another program listens there, too, and it belongs to that one: it is closed in this process alone.
+    bool is_borrowed = false;
   };
 
   ListeningSockets() = default;
@@ -40,6 +42,10 @@ class ListeningSockets {
   /// Takes an open socket over, for open_for() to find.
   void inherit(Open socket) { open_.push_back(std::move(socket)); }
   void inherit(const PassedSocket& passed);
+  /// The other program has left those to this one that were borrowed.
+  void own_all();
+  /// From now on they belong to another program, which listens there, too.
+  void lend_all();
 
   /// What happens if an address cannot be bound for which a wildcard with `except` stands.
   enum class Unavailable : std::uint8_t {
@@ -59,10 +65,10 @@ class ListeningSockets {
   /// The others of our own are to be closed soon: what is in their queues may still be taken, and nothing new
   /// comes.
   void stop_handshakes_of_all_but(const std::vector<ListeningSocket>& kept);
+  /// Whether close_all_but(kept) closes any.
+  [[nodiscard]] bool has_others(const std::vector<ListeningSocket>& kept) const;
   /// Closes those of our own that `kept` does not have. No accept may be pending on them.
   void close_all_but(const std::vector<ListeningSocket>& kept);
-  /// Another program has them all, and listens: closed here, and nothing else happens to them.
-  void hand_over();
   /// Closes them all, those of the service manager too. No accept may be pending.
   void close_all();
   /// Names in the log the sockets that were passed and that no listener uses.

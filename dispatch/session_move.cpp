@@ -98,6 +98,7 @@ void Session::stay() {
   if (worker_.is_terminating()) return terminate(Outcome::shutdown, CloseMode::reset);
   go_on(failure ? failure->direction : nullptr);
   if (failure && state_ == State::relaying) relayed(*failure->direction, failure->progress);
+  if (worker_.is_hastening()) drain();
 }
 
 /// Both directions, but for one that has failed.

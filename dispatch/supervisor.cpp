@@ -55,18 +55,19 @@ ReloadReport failed_reload(std::vector<std::string> faults) {
 Supervisor::Supervisor(std::unique_ptr<Backend> engine, ServiceManager service_manager)
     : loop_(std::move(engine)),
       service_manager_(std::move(service_manager)),
-      drain_timer_([](void* self) { static_cast<Supervisor*>(self)->time_is_over(); }, this) {}
+      drain_timer_([](void* self) { static_cast<Supervisor*>(self)->time_is_over(); }, this),
+      stuck_timer_([](void* self) { static_cast<Supervisor*>(self)->stuck_time_is_over(); }, this) {}
 
 Supervisor::~Supervisor() {
   signals_.reset();
-  close_control([] {});
-  while (control_) loop_.run_once();
+  end_control();
   listener_watch_.reset();
   address_follower_.reset();
   takeover_.reset();    // brings sessions
   dispatcher_.reset();  // sends them
   upgrade_.reset();
   loop_.cancel(drain_timer_);
+  loop_.cancel(stuck_timer_);
 }
 
 std::expected<void, std::string> Supervisor::start(Config config,
@@ -77,19 +78,22 @@ std::expected<void, std::string> Supervisor::start(Config config,
   control_ = std::make_unique<Control>(loop_, program_);
   DispatcherOptions options;
   options.passed_sockets = service_manager_.take_passed_sockets();
-  if (takeover_) options.inherited = takeover_->take_sockets();
+  if (takeover_) {
+    options.inherited = takeover_->take_sockets();
+    control_->inherit(takeover_->take_control_sockets());
+  }
   options.on_bound = [&]() -> std::expected<void, std::string> {
-    // Its addresses are bound with the others, by whom all are bound; but while the program before has them,
-    // later.
-    if (auto opened = takeover_ ? std::expected<void, std::string>() : control_->adopt(shared->server);
-        !opened)
-      return opened;
-    return on_bound ? on_bound() : std::expected<void, std::string>();
+    // Its addresses are bound with the others, by whom all are bound.
+    if (auto opened = control_->adopt(shared->server); !opened) return opened;
+    if (auto done = on_bound ? on_bound() : std::expected<void, std::string>(); !done) return done;
+    return takeover_ ? takeover_->prepare() : std::expected<void, std::string>();
   };
   options.watchdog_timeout = service_manager_.watchdog_timeout();
   options.all_well = [this] { service_manager_.keep_alive(); };
   auto started = Dispatcher::start(shared, loop_, options);
   if (!started) {
+    // What was bound here is gone when the program before hears of it, which then ends this one.
+    end_control();
     if (takeover_) takeover_->failed(started.error());
     return std::unexpected(std::move(started.error()));
   }
@@ -101,36 +105,43 @@ std::expected<void, std::string> Supervisor::start(Config config,
                                       : listening_sockets(*dispatcher_->snapshot());
   });
   if (takeover_) {
-    takeover_->ready(*dispatcher_, [this] {
-      loop_.post([this] {
-        if (!control_ || !control_closed_.empty()) return;
-        dispatcher_->ask_workers([](Worker& worker) { worker.renew_accepts(); }, [] {});
-        // There is no way back any more.
-        const auto opened = control_->adopt(dispatcher_->snapshot()->config->server);
-        if (opened) return;
-        for (const std::string& line : lines_of(opened.error())) spdlog::error("upgrade: {}", line);
-      });
-    });
+    takeover_->ready(*dispatcher_, [this] { loop_.post([this] { predecessor_stopped_accepting(); }); });
+    dispatcher_->own_inherited();
+    control_->own_inherited();
   }
   signals_.emplace([this](Signal signal) { loop_.post([this, signal] { signalled(signal); }); });
   return {};
 }
 
+void Supervisor::predecessor_stopped_accepting() {
+  dispatcher_->predecessor_stopped_accepting();
+  if (control_) control_->close_unused();
+  if (!dispatcher_->is_draining()) tell_that_it_serves();
+}
+
 void Supervisor::run() {
+  // While the program before is the service, the service manager does not listen to this one.
+  if (!takeover_) tell_that_it_serves();
+  loop_.run();
+}
+
+void Supervisor::tell_that_it_serves() const {
   service_manager_.status("serving");
   service_manager_.ready();
-  loop_.run();
 }
 
 void Supervisor::signalled(Signal signal) {
   switch (signal) {
     case Signal::terminate:
       if (!has_deadline_) return shut_down();
-      if (terminated_) return;
+      // systemd tells all processes of a unit again when the main one, our successor, has ended.
+      if (terminated_ || (dispatcher_->is_handed_over() && upgrade_->has_successor_ended())) return;
       spdlog::warn("shutting down: told again; ending all connections now");
       return end_all();
     case Signal::reload:
       return reload([](const ReloadReport&) {});
+    case Signal::open_logs_again:
+      return dispatcher_->open_access_log_again();
     case Signal::upgrade:
       return upgrade({}, [](const auto&) {});
   }
@@ -143,28 +154,41 @@ void Supervisor::drain() {
 }
 
 void Supervisor::shut_down() {
+  has_deadline_ = true;
+  if (dispatcher_->is_handed_over() && upgrade_->has_successor_crashed()) {
+    // Nobody listens any more, and a service manager that is to start portshare again waits for our end.
+    spdlog::warn("shutting down: the process that had taken over has crashed; ending all connections now");
+    return end_all();
+  }
   const std::chrono::milliseconds patience = dispatcher_->snapshot()->config->server.shutdown_timeout;
   spdlog::info("shutting down: no new connections; those that run have {} ms", patience.count());
-  has_deadline_ = true;
   if (!dispatcher_->is_draining()) begin_draining();
+  if (dispatcher_->is_handed_over()) dispatcher_->hasten();
   loop_.arm(drain_timer_, patience);
 }
 
 void Supervisor::upgrade(std::string program, std::function<void(std::expected<int, std::string>)> done) {
+  if (!reloads_.empty()) {
+    after_reloads_.push_back([this, program, done] { upgrade(program, done); });
+    return;
+  }
   if (upgrade_ || dispatcher_->is_draining()) {
     return done(std::unexpected(dispatcher_->is_draining() ? "this program is at its end"
                                                            : "an upgrade is under way already"));
   }
   if (program.empty()) program = path_of_this_program();
   spdlog::info("upgrade: starting '{}'", program);
+  upgrade_done_ = std::move(done);
   upgrade_ =
       std::make_unique<Upgrade>(loop_,
                                 Upgrade::Options{.program = std::move(program),
                                                  .variables = service_manager_.variables_for_successor(),
-                                                 .sockets = dispatcher_->listening_sockets()},
-                                [this, done = std::move(done)](const Upgrade::Started& started) {
-                                  done(started);
+                                                 .sockets = dispatcher_->listening_sockets(),
+                                                 .control_sockets = control_->sockets()},
+                                [this](const Upgrade::Started& started) {
+                                  // First, so that who has been told reaches the other program.
                                   upgraded(started);
+                                  std::exchange(upgrade_done_, nullptr)(started);
                                 });
 }
 
@@ -177,25 +201,42 @@ void Supervisor::upgraded(const Upgrade::Started& started) {
   }
   spdlog::info("upgrade: process {} accepts connections; those that run here move to it", *started);
   service_manager_.main_process(*started);
-  // Two things have to be over: accepting, and the admin socket with the monitor.
-  const auto to_be_freed = std::make_shared<int>(2);
-  const auto one_is_free = [this, to_be_freed] {
-    if (--*to_be_freed == 0) upgrade_->free_addresses();
-  };
+  // Which listens to the other one from now on, and would complain about each word of ours.
+  service_manager_ = ServiceManager();
   address_follower_.reset();
   dispatcher_->hand_over(
       [this](MovedSession session, std::function<void(bool)> answer) {
         upgrade_->move(std::move(session), std::move(answer));
       },
-      one_is_free,
+      [this] { upgrade_->stopped_accepting(); },
       [this] {
         spdlog::info("upgrade: the last connection has gone; this process ends");
         close_control([this] { loop_.stop(); });
+      },
+      [this] {
+        const std::chrono::milliseconds patience = dispatcher_->snapshot()->config->server.shutdown_timeout;
+        spdlog::error("upgrade: only a worker that is stuck is left in this process; it has {} ms",
+                      patience.count());
+        loop_.arm(stuck_timer_, patience);
       });
-  close_control(one_is_free);
+  control_->lend_sockets();
+  close_control([] {});
+}
+
+/// Connections of a worker that hangs stand still, wherever it ends.
+void Supervisor::stuck_time_is_over() {
+  if (!dispatcher_->only_stuck_workers_left()) return;
+  spdlog::error("upgrade: a worker is stuck; this process ends without it, and its connections");
+  loop_.stop();
 }
 
 void Supervisor::begin_draining() {
+  if (upgrade_) {
+    upgrade_.reset();  // the other program ends, too
+    if (const auto done = std::exchange(upgrade_done_, nullptr)) {
+      done(std::unexpected("this program has been told to end"));
+    }
+  }
   service_manager_.stopping();
   service_manager_.status("shutting down: waiting for the last connections");
   dispatcher_->drain([this] { close_control([this] { loop_.stop(); }); });
@@ -212,6 +253,11 @@ void Supervisor::close_control(std::function<void()> closed) {
       for (const auto& each : std::exchange(control_closed_, {})) each();
     });
   });
+}
+
+void Supervisor::end_control() {
+  close_control([] {});
+  while (control_) loop_.run_once();
 }
 
 void Supervisor::time_is_over() {
@@ -234,21 +280,32 @@ void Supervisor::end_all() {
 }
 
 void Supervisor::reload(std::function<void(const ReloadReport&)> done) {
+  reloads_.push_back(std::move(done));
+  if (reloads_.size() == 1) next_reload();
+}
+
+void Supervisor::next_reload() {
   service_manager_.reloading();
-  // A large file takes this thread its time: the whole of the watchdog's is for that.
+  // The file is read on this thread, and may be a large one: the whole of the watchdog's time is for that.
   if (dispatcher_->watch().stuck_count() == 0) service_manager_.keep_alive();
-  reload_file([this, done = std::move(done)](const ReloadReport& report) {
+  reload_file([this](const ReloadReport& report) {
     program_.note(report);
     service_manager_.status(report.succeeded ? "serving the reloaded configuration"
                                              : "the last reload failed; serving the configuration before it");
     service_manager_.ready();
+    const auto done = std::move(reloads_.front());
+    reloads_.pop_front();
+    if (!reloads_.empty()) {
+      loop_.post([this] { next_reload(); });
+    } else {
+      for (const auto& each : std::exchange(after_reloads_, {})) loop_.post(each);
+    }
     done(report);
   });
 }
 
 void Supervisor::reload_file(const std::function<void(const ReloadReport&)>& done) {
-  const auto before = dispatcher_->snapshot()->config;
-  ConfigResult result = read_config_file(before->file);
+  ConfigResult result = read_config_file(dispatcher_->snapshot()->config->file);
   std::vector<std::string> faults;
   for (const Diagnostic& diagnostic : result.diagnostics) {
     if (result.config) {
@@ -260,22 +317,34 @@ void Supervisor::reload_file(const std::function<void(const ReloadReport&)>& don
   if (!result.config) return done(failed_reload(std::move(faults)));
 
   const auto after = without_rules(std::move(*result.config));
+  dispatcher_->look_up_names(
+      *after, [this, after, done](HostAnswers answers) { apply(after, std::move(answers), done); });
+}
+
+void Supervisor::apply(const std::shared_ptr<const Config>& after, HostAnswers answers,
+                       const std::function<void(const ReloadReport&)>& done) {
+  const auto before = dispatcher_->snapshot()->config;
   if (dispatcher_->is_draining()) return done(failed_reload({"the program is shutting down"}));
   if (upgrade_) return done(failed_reload({"an upgrade is under way, which reads the file as well"}));
   const auto opened = control_->open(after->server);
   if (!opened) return done(failed_reload(lines_of(opened.error())));
-  dispatcher_->reload(
-      after, [this, before, after, done, opened = *opened](const Dispatcher::Outcome& outcome) {
-        if (!outcome) return done(failed_reload(lines_of(outcome.error())));
-        if (control_ && control_closed_.empty()) control_->adopt(after->server, *opened);
-        set_log_level(after->server.log.level);
-        address_follower_->look();
-        const ReloadReport report{.succeeded = true, .changes = differences(*before, *after), .faults = {}};
-        spdlog::info("reload: {} is in force{}", after->file,
-                     report.changes.empty() ? ", and nothing is different" : "");
-        for (const std::string& change : report.changes) spdlog::info("reload: {}", change);
-        done(report);
-      });
+  dispatcher_->reload(after, std::move(answers),
+                      [this, before, after, done, opened = *opened](const Dispatcher::Outcome& outcome) {
+                        const bool is_closing = !control_ || !control_closed_.empty();
+                        if (!outcome) {
+                          if (!is_closing) control_->discard(*opened);
+                          return done(failed_reload(lines_of(outcome.error())));
+                        }
+                        if (!is_closing) control_->serve(after->server, *opened);
+                        set_log_level(after->server.log.level);
+                        address_follower_->look();
+                        const ReloadReport report{
+                            .succeeded = true, .changes = differences(*before, *after), .faults = {}};
+                        spdlog::info("reload: {} is in force{}", after->file,
+                                     report.changes.empty() ? ", and nothing is different" : "");
+                        for (const std::string& change : report.changes) spdlog::info("reload: {}", change);
+                        done(report);
+                      });
 }
 
 }  // namespace portshare

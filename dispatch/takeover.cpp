@@ -5,12 +5,12 @@
 
 #include <algorithm>
 #include <iterator>
+#include <system_error>
 
 #include "core/byte_view.h"
 #include "dispatch/dispatcher.h"
 #include "dispatch/moved_session_codec.h"
 #include "dispatch/takeover_messages.h"
-#include "platform/listening_socket.h"
 
 namespace portshare {
 
@@ -32,9 +32,14 @@ std::expected<std::unique_ptr<Takeover>, std::string> Takeover::begin(SocketChan
 }
 
 Takeover::~Takeover() {
+  if (has_work_) (void)channel_.send(message_of(TakeoverMessage::ending));
   if (channel_.is_open()) channel_.shut_down();
-  if (thread_.joinable()) thread_.join();
-  for (const ListeningSockets::Open& open : sockets_) close_passed_socket(open.socket);
+  if (thread_.joinable()) {
+    if (!has_work_) work_.set_value({});
+    thread_.join();
+  }
+  for (const ListeningSockets::Open& open : sockets_) close_in_this_process(open.socket);
+  for (const ControlSocket& each : control_sockets_) close_in_this_process(each.socket);
 }
 
 std::expected<void, std::string> Takeover::read_introduction() {
@@ -61,6 +66,12 @@ std::expected<void, std::string> Takeover::read_introduction() {
         std::ranges::move(*listeners, std::back_inserter(sockets_));
         break;
       }
+      case TakeoverMessage::control_sockets: {
+        auto sockets = decode_control_sockets(rest_of(*message), message->sockets);
+        if (!sockets) return std::unexpected(std::move(sockets.error()));
+        std::ranges::move(*sockets, std::back_inserter(control_sockets_));
+        break;
+      }
       case TakeoverMessage::all_listeners:
         if (is_known) return {};
         [[fallthrough]];
@@ -75,38 +86,52 @@ void Takeover::failed(std::string_view why) {
   (void)channel_.send(message_of(TakeoverMessage::failed, text));
 }
 
-void Takeover::ready(Dispatcher& dispatcher, std::function<void()> addresses_are_free) {
+std::expected<void, std::string> Takeover::prepare() {
+  try {
+    thread_ = std::thread([work = work_.get_future()]() mutable {
+      if (const auto task = work.get()) task();
+    });
+  } catch (const std::system_error& failure) {
+    return std::unexpected(
+        fmt::format("cannot start a thread for the connections of the program before: {}; raise the limit of "
+                    "tasks (TasksMax, ulimit -u)",
+                    failure.code().message()));
+  }
+  return {};
+}
+
+void Takeover::ready(Dispatcher& dispatcher, std::function<void()> stopped_accepting) {
   if (!channel_.send(message_of(TakeoverMessage::ready))) {
     spdlog::warn("upgrade: the program before this one is gone, and its connections with it");
   }
-  thread_ = std::thread([this, &dispatcher, addresses_are_free = std::move(addresses_are_free)]() mutable {
-    receive_until_end(dispatcher, std::move(addresses_are_free));
+  has_work_ = true;
+  work_.set_value([this, &dispatcher, stopped_accepting = std::move(stopped_accepting)] {
+    receive_until_end(dispatcher, stopped_accepting);
   });
 }
 
-void Takeover::receive_until_end(Dispatcher& dispatcher, std::function<void()> addresses_are_free) {
-  const auto free_addresses = [&] {
-    if (const auto tell = std::exchange(addresses_are_free, nullptr)) tell();
+void Takeover::receive_until_end(Dispatcher& dispatcher, std::function<void()> stopped_accepting) {
+  const auto tell_once = [&] {
+    if (const auto tell = std::exchange(stopped_accepting, nullptr)) tell();
   };
   std::size_t taken = 0;
   while (const auto message = channel_.receive()) {
-    if (kind_of(message->bytes) == TakeoverMessage::addresses_are_free) {
-      free_addresses();
-      continue;
+    if (kind_of(message->bytes) == TakeoverMessage::stopped_accepting) {
+      tell_once();
+    } else if (kind_of(message->bytes) == TakeoverMessage::session && receive_session(dispatcher, *message)) {
+      ++taken;
+    } else if (!channel_.send(message_of(TakeoverMessage::refused))) {
+      break;
     }
-    const bool is_taken =
-        kind_of(message->bytes) == TakeoverMessage::session && receive_session(dispatcher, *message);
-    if (is_taken) ++taken;
-    if (!channel_.send(message_of(is_taken ? TakeoverMessage::taken : TakeoverMessage::refused))) break;
   }
-  free_addresses();
+  tell_once();
   spdlog::info("upgrade: {} connections have come from the program before", taken);
 }
 
 bool Takeover::receive_session(Dispatcher& dispatcher, const SocketChannel::Message& message) {
   auto decoded = decode_session(rest_of(message));
   const auto close_sockets = [&] {
-    for (const Socket socket : message.sockets) close_passed_socket(socket);
+    for (const Socket socket : message.sockets) close_in_this_process(socket);
     return false;
   };
   if (!decoded || message.sockets.size() != 2) {
@@ -119,7 +144,9 @@ bool Takeover::receive_session(Dispatcher& dispatcher, const SocketChannel::Mess
   session.server = message.sockets[1];
   const bool is_whole = receive_bytes(session.upstream.bytes, decoded->upstream_length) &&
                         receive_bytes(session.downstream.bytes, decoded->downstream_length);
-  if (!is_whole || !dispatcher.take_over(std::move(session))) return close_sockets();
+  // The answer decides. Who does not wait for it any more cannot be told, and goes on with the session.
+  const auto commit = [this] { return channel_.send(message_of(TakeoverMessage::taken)); };
+  if (!is_whole || !dispatcher.take_over(std::move(session), commit)) return close_sockets();
   return true;
 }
 

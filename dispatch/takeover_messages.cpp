@@ -83,9 +83,37 @@ std::expected<std::vector<ListeningSockets::Open>, std::string> decode_listeners
                            .bound = address_of_listening_socket(sockets[i]),
                            .socket = sockets[i],
                            .deferral = std::chrono::seconds(json.at("deferral_s").get<std::int64_t>()),
-                           .passed_as = json.at("passed_as").get<std::string>()});
+                           .passed_as = json.at("passed_as").get<std::string>(),
+                           .is_borrowed = true});
     }
     return listeners;
+  });
+}
+
+std::vector<std::uint8_t> encode_control_sockets(std::span<const ControlSocket> sockets) {
+  Json list = Json::array();
+  for (const ControlSocket& each : sockets) {
+    list.push_back({{"purpose", each.purpose == ControlSocket::Purpose::admin ? "admin" : "monitor"},
+                    {"configured", address_to_json(each.configured)}});
+  }
+  return Json::to_cbor(list);
+}
+
+std::expected<std::vector<ControlSocket>, std::string> decode_control_sockets(
+    ByteView rest, std::span<const Socket> sockets) {
+  return decoded(rest, [&](const Json& list) {
+    if (list.size() != sockets.size()) throw std::runtime_error("a listening socket is missing");
+    std::vector<ControlSocket> control_sockets;
+    for (std::size_t i = 0; i < sockets.size(); ++i) {
+      const auto purpose = list[i].at("purpose").get<std::string>();
+      if (purpose != "admin" && purpose != "monitor")
+        throw std::runtime_error("a socket of no known purpose");
+      control_sockets.push_back(
+          {.purpose = purpose == "admin" ? ControlSocket::Purpose::admin : ControlSocket::Purpose::monitor,
+           .configured = address_from_json(list[i].at("configured")),
+           .socket = sockets[i]});
+    }
+    return control_sockets;
   });
 }
 

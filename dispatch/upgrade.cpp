@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <system_error>
 #include <utility>
 
@@ -30,7 +31,9 @@ Upgrade::Upgrade(Loop& control, Options options, std::function<void(Started)> st
     thread_ = std::thread([this, end = std::move(ends->second)]() mutable {
       auto program = start_program(options_.program, end, options_.variables);
       end.close();  // so that its end is seen here
-      run(std::move(program));
+      if (!program) return fail(std::move(program.error()));
+      program_ = std::move(*program);
+      run();
     });
   } catch (const std::system_error& failure) {
     fail(fmt::format("cannot start a thread: {}", failure.code().message()));
@@ -40,8 +43,15 @@ Upgrade::Upgrade(Loop& control, Options options, std::function<void(Started)> st
 }
 
 void Upgrade::fail(std::string why) {
-  control_.post([life = std::weak_ptr(life_), this, why = std::move(why)] {
-    if (!life.expired()) started_(std::unexpected(why));
+  tell(std::unexpected(std::move(why)));
+}
+
+void Upgrade::tell(Started outcome) {
+  control_.post([life = std::weak_ptr(life_), this, outcome = std::move(outcome)] {
+    if (life.expired()) return;
+    has_told_ = true;
+    control_.cancel(patience_timer_);
+    started_(outcome);
   });
 }
 
@@ -55,31 +65,34 @@ Upgrade::~Upgrade() {
   }
   wake_.notify_one();
   thread_.join();
+  if (program_ && !has_told_) program_->kill();
 }
 
-void Upgrade::run(std::expected<StartedProgram, std::string> program) {
-  Started outcome = program ? start(*program) : Started(std::unexpected(std::move(program.error())));
-  if (!outcome && program) program->kill();
+void Upgrade::run() {
+  Started outcome = start();
   const bool is_started = outcome.has_value();
-  control_.post([life = std::weak_ptr(life_), this, outcome = std::move(outcome)]() mutable {
-    if (life.expired()) return;
-    control_.cancel(patience_timer_);
-    started_(std::move(outcome));
-  });
-  if (is_started) move_sessions();
+  if (!is_started) {
+    program_->kill();
+    program_.reset();
+  }
+  tell(std::move(outcome));
+  if (!is_started) return;
+  channel_.set_patience(options_.answer_patience);
+  move_sessions();
 }
 
-Upgrade::Started Upgrade::start(const StartedProgram& program) {
+Upgrade::Started Upgrade::start() {
   const auto lost = [&] {
     return std::unexpected(fmt::format(
         "'{}' has ended before it was ready, or is not portshare, or took more than {} s; what it has to say "
         "about that stands in the log",
         options_.program, options_.patience.count() / 1000));
   };
-  if (!send_listeners()) return lost();
-  const auto answer = channel_.receive();
+  const bool is_told = send_listeners();
+  const auto answer = channel_.receive();  // also of one that did not listen to the end
   if (!answer) return lost();
-  if (kind_of(answer->bytes) == TakeoverMessage::ready) return program.pid();
+  if (is_told && kind_of(answer->bytes) == TakeoverMessage::ready) return program_->pid();
+  if (kind_of(answer->bytes) != TakeoverMessage::failed) return lost();
   return std::unexpected(std::string(as_text(ByteView(answer->bytes).subspan(1))));
 }
 
@@ -96,13 +109,18 @@ bool Upgrade::send_listeners() {
     const auto message = message_of(TakeoverMessage::listeners, encode_listeners(some));
     if (!channel_.send(message, sockets)) return false;
   }
+  std::vector<Socket> sockets;
+  for (const ControlSocket& each : options_.control_sockets) sockets.push_back(each.socket);
+  const auto message =
+      message_of(TakeoverMessage::control_sockets, encode_control_sockets(options_.control_sockets));
+  if (!channel_.send(message, sockets)) return false;
   return channel_.send(message_of(TakeoverMessage::all_listeners));
 }
 
-void Upgrade::free_addresses() {
+void Upgrade::stopped_accepting() {
   {
     const std::lock_guard lock(mutex_);
-    addresses_are_free_ = true;
+    has_stopped_accepting_ = true;
   }
   wake_.notify_one();
 }
@@ -116,34 +134,63 @@ void Upgrade::move(MovedSession session, std::function<void(bool)> answer) {
 }
 
 void Upgrade::move_sessions() {
-  bool is_there = true;  // the other program
-  bool has_said_so = false;
+  bool has_said_so = false;  // that nothing is accepted here any more
   for (;;) {
     std::unique_lock lock(mutex_);
     is_idle_ = true;
-    wake_.wait(lock, [&] { return is_ending_ || !moving_.empty() || (addresses_are_free_ && !has_said_so); });
+    wake_.wait(lock,
+               [&] { return is_ending_ || !moving_.empty() || (has_stopped_accepting_ && !has_said_so); });
     is_idle_ = false;
-    if (is_there && addresses_are_free_ && !std::exchange(has_said_so, true)) {
-      is_there = channel_.send(message_of(TakeoverMessage::addresses_are_free));
+    const bool says_so = has_stopped_accepting_ && !std::exchange(has_said_so, true);
+    std::optional<Moving> next;
+    if (!moving_.empty()) {
+      next = std::move(moving_.front());
+      moving_.pop_front();
     }
-    if (moving_.empty()) {
-      if (is_ending_) return;
-      continue;
-    }
-    Moving next = std::move(moving_.front());
-    moving_.pop_front();
-    lock.unlock();
-    bool is_taken = false;
-    if (is_there && send_session(next.session)) {
-      const auto answer = channel_.receive();
-      is_taken = answer && kind_of(answer->bytes) == TakeoverMessage::taken;
-      if (!answer) {
-        is_there = false;
-        spdlog::error("upgrade: the other program is gone; connections that it has not taken go on here");
-      }
-    }
-    next.answer(is_taken);
+    const bool is_over = is_ending_ && !next;
+    lock.unlock();  // workers are not to wait for the other program
+    if (says_so && is_there_ && !channel_.send(message_of(TakeoverMessage::stopped_accepting))) lose();
+    if (next) next->answer(is_there_ && give(next->session));
+    if (is_over) return;
   }
+}
+
+/// Whether the other program has taken it.
+bool Upgrade::give(const MovedSession& session) {
+  std::optional<SocketChannel::Message> answer;
+  if (send_session(session)) answer = receive_answer();
+  if (!answer) {
+    lose();
+    answer = receive_answer();  // it may have taken this one in the last moment
+  }
+  return answer && kind_of(answer->bytes) == TakeoverMessage::taken;
+}
+
+/// The other program can take nothing any more, should it only have been slow.
+void Upgrade::lose() {
+  is_there_ = false;
+  channel_.shut_down();
+  spdlog::error(
+      "upgrade: the other program is gone, or has not answered for {} s; who has not moved goes on here",
+      std::chrono::duration<double>(options_.answer_patience).count());
+}
+
+std::optional<SocketChannel::Message> Upgrade::receive_answer() {
+  for (;;) {
+    auto message = channel_.receive();
+    if (!message || kind_of(message->bytes) != TakeoverMessage::ending) return message;
+    has_said_goodbye_ = true;
+  }
+}
+
+bool Upgrade::has_successor_crashed() {
+  if (!has_successor_ended()) return false;
+  const std::lock_guard lock(mutex_);
+  if (!is_idle_) return false;  // the thread is about to find out
+  // The thread reads only what answers it. Nothing is waited for, since nothing more comes.
+  while (receive_answer()) {
+  }
+  return !has_said_goodbye_;
 }
 
 bool Upgrade::send_session(const MovedSession& session) {

@@ -156,9 +156,9 @@ void Worker::renew_accepts() {
   for (const auto& acceptor : acceptors_) acceptor->renew();
 }
 
-bool Worker::take_over(MovedSession& moved) {
+bool Worker::take_over(MovedSession& moved, const std::function<bool()>& commit) {
   const auto listener = snapshot().listener_named(moved.listener);
-  if (!listener || draining_) return false;
+  if (!listener || draining_ || !commit()) return false;
   add_session(snapshot(), *listener, moved.client).arrive(std::move(moved));
   return true;
 }
@@ -235,6 +235,13 @@ void Worker::hand_over(SessionMover mover, std::function<void()> stopped_accepti
                        std::function<void()> drained) {
   mover_ = std::move(mover);
   drain(std::move(stopped_accepting), std::move(drained));
+}
+
+void Worker::hasten() {
+  hastening_ = true;
+  for (Session* session = first_session_; session;) {
+    std::exchange(session, session->next)->move_if_movable();
+  }
 }
 
 void Worker::acceptor_quiet() {

@@ -60,10 +60,13 @@ class Worker {
   /// The same, and sessions go to `mover` as they become ready for it, those that wait for a further request
   /// among them. To be called instead of drain().
   void hand_over(SessionMover mover, std::function<void()> stopped_accepting, std::function<void()> drained);
+  /// After hand_over(): who waits for a further request, and is not taken by the other process, is to end.
+  void hasten();
   /// Another process has stopped accepting from our sockets: see Acceptor::renew.
   void renew_accepts();
-  /// A session from another process. False: there is no listener of its name here, and nothing has happened.
-  bool take_over(MovedSession& moved);
+  /// A session from another process. `commit` is called when it can go on here, and has the last word. False:
+  /// it said no, or there is no listener of the session's name, and nothing has happened.
+  bool take_over(MovedSession& moved, const std::function<bool()>& commit = [] { return true; });
   /// Ends all sessions now; after drain() also those that an accept in flight still brings.
   void terminate_all();
 
@@ -107,6 +110,7 @@ class Worker {
   /// Either that, or its sessions go elsewhere.
   [[nodiscard]] bool has_stopped_accepting() const { return draining_; }
   [[nodiscard]] bool is_terminating() const { return terminating_; }
+  [[nodiscard]] bool is_hastening() const { return hastening_; }
   /// Empty: sessions stay.
   [[nodiscard]] const SessionMover& mover() const { return mover_; }
   /// A connect has come back to this program. Says so now and then.
@@ -163,6 +167,7 @@ class Worker {
   bool is_started_ = false;
   bool paused_ = false;
   bool draining_ = false;
+  bool hastening_ = false;
   bool terminating_ = false;
   SessionMover mover_;
   std::function<void()> stopped_accepting_;

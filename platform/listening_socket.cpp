@@ -177,6 +177,12 @@ void stop_handshakes(Socket listener) {
   set_option(std::to_underlying(listener), SOL_SOCKET, SO_BINDTOIFINDEX, no_interface);
 }
 
+void listen_as_this_process(Socket listener) {
+  if (!address_of_listening_socket(listener).unix_path.empty()) {
+    ::listen(std::to_underlying(listener), backlog);
+  }
+}
+
 void set_defer_accept(Socket listener, std::chrono::seconds defer_accept) {
   set_option(std::to_underlying(listener), IPPROTO_TCP, TCP_DEFER_ACCEPT,
              static_cast<int>(defer_accept.count()));
@@ -211,10 +217,6 @@ std::expected<void, ListenError> prepare_passed_socket(Socket passed) {
   }
   if (*family != AF_UNIX) set_option(descriptor, IPPROTO_TCP, TCP_NODELAY);
   return {};
-}
-
-void close_passed_socket(Socket listener) {
-  ::close(std::to_underlying(listener));
 }
 
 SocketAddress address_of_listening_socket(Socket listener) {

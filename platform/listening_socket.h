@@ -61,6 +61,10 @@ void forget_sharing(std::uint16_t port);
 /// reset whatever waits in its queue. No effect on a unix socket.
 void stop_handshakes(Socket listener);
 
+/// From now on this process is the one that find_unix_listener() tells of, and not another one that has
+/// listened on the socket before. No effect on one of TCP.
+void listen_as_this_process(Socket listener);
+
 /// Changes what was given when it was opened.
 void set_defer_accept(Socket listener, std::chrono::seconds defer_accept);
 
@@ -72,10 +76,6 @@ void close_listening_socket(Socket listener);
 /// about it stays as it is: backlog, DeferAcceptSec= and so on; only TCP_NODELAY is set for the accepted
 /// ones. The message of the error continues a sentence that names the socket: "is not listening; …".
 [[nodiscard]] std::expected<void, ListenError> prepare_passed_socket(Socket passed);
-
-/// Closes our descriptor. The address stays bound: it is the service manager's, and so is the file of a unix
-/// socket. No accept may be pending on it.
-void close_passed_socket(Socket listener);
 
 /// The address that a listener really has, with the port that the system chose.
 [[nodiscard]] SocketAddress address_of_listening_socket(Socket listener);

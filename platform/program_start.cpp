@@ -1,14 +1,18 @@
 #include "platform/program_start.h"
 
 #include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
 #include <spawn.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <charconv>
 #include <csignal>
+#include <cstddef>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
@@ -42,6 +46,58 @@ std::vector<char*> pointers_to(std::vector<std::string>& texts) {
   return pointers;
 }
 
+// <sys/pidfd.h> of glibc 2.36 cannot be used from C++, hence syscall(2) for pidfds.
+
+/// The arguments of posix_spawn(3), and what came of it.
+struct Spawn {
+  const char* path;
+  const posix_spawn_file_actions_t* actions;
+  const posix_spawnattr_t* attributes;
+  char* const* arguments;
+  char* const* environment;
+  int error = 0;
+  pid_t pid = 0;
+  int process = -1;
+};
+
+void reap(pid_t pid) {
+  while (::waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
+  }
+}
+
+int spawn(void* data) {
+  Spawn& spawn = *static_cast<Spawn*>(data);
+  spawn.error = ::posix_spawn(&spawn.pid, spawn.path, spawn.actions, spawn.attributes, spawn.arguments,
+                              spawn.environment);
+  if (spawn.error != 0) return 0;
+  // As long as it is the caller's child, nobody else gets its number.
+  spawn.process = static_cast<int>(::syscall(SYS_pidfd_open, spawn.pid, 0));
+  if (spawn.process >= 0) return 0;
+  spawn.error = errno;
+  ::kill(spawn.pid, SIGKILL);
+  reap(spawn.pid);
+  return 0;
+}
+
+/// In a process between the two, which then ends and leaves an orphan. It has all of our memory, since a copy
+/// of that would take long, and our descriptors; this thread stands still until its end, as with vfork(2).
+void spawn_orphan(Spawn& orphan) {
+  std::vector<std::byte> stack(std::size_t{256} * 1024);
+  const pid_t between =
+      ::clone(&spawn, stack.data() + stack.size(), CLONE_VM | CLONE_VFORK | CLONE_FILES | SIGCHLD, &orphan);
+  if (between < 0) {
+    orphan.error = errno;
+    return;
+  }
+  reap(between);
+}
+
+/// Whether the process has ended, after at most so long; -1: for ever, or until a signal comes.
+bool wait_for_end(const FileDescriptor& process, int patience_ms) {
+  pollfd end{.fd = process.get(), .events = POLLIN, .revents = 0};
+  return ::poll(&end, 1, patience_ms) == 1;
+}
+
 }  // namespace
 
 std::string path_of_this_program() {
@@ -53,15 +109,24 @@ std::string path_of_this_program() {
   return path;
 }
 
-void StartedProgram::kill() {
-  ::kill(pid_, SIGKILL);
-  while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
+bool StartedProgram::has_ended() const {
+  return wait_for_end(process_, 0);
+}
+
+void StartedProgram::kill() const {
+  ::syscall(SYS_pidfd_send_signal, process_.get(), SIGKILL, nullptr, 0);
+  while (!wait_for_end(process_, -1)) {
   }
 }
 
 std::expected<StartedProgram, std::string> start_program(const std::string& path,
                                                          const SocketChannel& channel,
                                                          const std::vector<std::string>& variables) {
+  if (::getpid() == 1) {
+    return std::unexpected(
+        "this program is the first process of its container, which ends with it: restart the container "
+        "instead");
+  }
   std::vector<std::string> arguments = own_arguments();
   if (arguments.empty()) return std::unexpected("cannot read the command line of this program from /proc");
   std::vector<std::string> environment;
@@ -82,15 +147,18 @@ std::expected<StartedProgram, std::string> start_program(const std::string& path
 
   std::vector<char*> argument_pointers = pointers_to(arguments);
   std::vector<char*> environment_pointers = pointers_to(environment);
-  pid_t pid = 0;
-  const int error = ::posix_spawn(&pid, path.c_str(), &actions, &attributes, argument_pointers.data(),
-                                  environment_pointers.data());
+  Spawn orphan{.path = path.c_str(),
+               .actions = &actions,
+               .attributes = &attributes,
+               .arguments = argument_pointers.data(),
+               .environment = environment_pointers.data()};
+  spawn_orphan(orphan);
   ::posix_spawn_file_actions_destroy(&actions);
   ::posix_spawnattr_destroy(&attributes);
-  if (error != 0) {
-    return std::unexpected("cannot start '" + path + "': " + std::generic_category().message(error));
+  if (orphan.error != 0) {
+    return std::unexpected("cannot start '" + path + "': " + std::generic_category().message(orphan.error));
   }
-  return StartedProgram(pid);
+  return StartedProgram(orphan.pid, FileDescriptor(orphan.process));
 }
 
 std::optional<SocketChannel> take_channel() {

@@ -4,8 +4,10 @@
 #include <expected>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "platform/file_descriptor.h"
 #include "platform/socket_channel.h"
 
 namespace portshare {
@@ -16,18 +18,24 @@ namespace portshare {
 /// A program that was started here and may outlive us.
 class StartedProgram {
  public:
-  explicit StartedProgram(int pid) : pid_(pid) {}
+  /// `process`: the descriptor of it that pidfd_open(2) gives.
+  StartedProgram(int pid, FileDescriptor process) : pid_(pid), process_(std::move(process)) {}
   [[nodiscard]] int pid() const { return pid_; }
+  [[nodiscard]] bool has_ended() const;
   /// Ends it at once, and waits until it has ended.
-  void kill();
+  void kill() const;
 
  private:
   int pid_;
+  FileDescriptor process_;
 };
 
 /// Runs `path` with the arguments that this program has; it finds `channel` by take_channel(). It has our
 /// stderr, user and capabilities, our environment with `variables` ("NAME=value") added, and none of our
 /// other descriptors. The error is a sentence.
+///
+/// The program is not our child but an orphan, adopted by whoever adopts ours: by systemd beneath systemd,
+/// which does not wait for the end of a main process that is somebody else's child, but kills it at once.
 [[nodiscard]] std::expected<StartedProgram, std::string> start_program(
     const std::string& path, const SocketChannel& channel, const std::vector<std::string>& variables = {});
 

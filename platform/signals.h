@@ -11,13 +11,14 @@
 namespace portshare {
 
 enum class Signal : std::uint8_t {
-  terminate,  ///< SIGTERM, SIGINT
-  reload,     ///< SIGHUP
-  upgrade,    ///< SIGUSR2
+  terminate,        ///< SIGTERM, SIGINT
+  reload,           ///< SIGHUP
+  open_logs_again,  ///< SIGUSR1
+  upgrade,          ///< SIGUSR2
 };
 
-/// Keeps SIGHUP and SIGUSR2 until somebody waits for them: while a program starts they would end it. SIGTERM
-/// may.
+/// Keeps SIGHUP, SIGUSR1 and SIGUSR2 until somebody waits for them: while a program starts they would end it.
+/// SIGTERM may.
 void hold_requests();
 
 /// Keeps all of these signals for wait_for_signal, and ignores SIGPIPE. To be called before the first thread:

@@ -1,14 +1,21 @@
 #include "platform/socket_channel.h"
 
 #include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
 
 #include <array>
 #include <cassert>
 #include <cerrno>
 #include <cstring>
 #include <system_error>
+#include <utility>
 
 namespace portshare {
+
+void close_in_this_process(Socket socket) {
+  ::close(std::to_underlying(socket));
+}
 
 std::expected<std::pair<SocketChannel, SocketChannel>, std::string> SocketChannel::make_pair() {
   std::array<int, 2> ends{-1, -1};
@@ -16,6 +23,15 @@ std::expected<std::pair<SocketChannel, SocketChannel>, std::string> SocketChanne
     return std::unexpected("cannot make a pair of sockets: " + std::generic_category().message(errno));
   }
   return std::pair(SocketChannel(FileDescriptor(ends[0])), SocketChannel(FileDescriptor(ends[1])));
+}
+
+void SocketChannel::set_patience(std::chrono::milliseconds patience) {
+  const auto seconds = std::chrono::floor<std::chrono::seconds>(patience);
+  const timeval time{.tv_sec = seconds.count(),
+                     .tv_usec = std::chrono::microseconds(patience - seconds).count()};
+  for (const int option : {SO_RCVTIMEO, SO_SNDTIMEO}) {
+    ::setsockopt(descriptor_.get(), SOL_SOCKET, option, &time, sizeof(time));
+  }
 }
 
 bool SocketChannel::send(ByteView bytes, std::span<const Socket> sockets) {
@@ -55,7 +71,9 @@ std::optional<SocketChannel::Message> SocketChannel::receive() {
   ssize_t got = 0;
   do {
     got = ::recvmsg(descriptor_.get(), &header, MSG_CMSG_CLOEXEC);
-  } while (got < 0 && errno == EINTR);
+    // The second says, once, that the other end was closed before it had read everything. What that one has
+    // sent may still be there.
+  } while (got < 0 && (errno == EINTR || errno == ECONNRESET));
   if (got <= 0) return std::nullopt;
   message.bytes.resize(static_cast<std::size_t>(got));
   for (cmsghdr* each = CMSG_FIRSTHDR(&header); each; each = CMSG_NXTHDR(&header, each)) {

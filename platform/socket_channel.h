@@ -1,6 +1,7 @@
 // Messages between two processes that carry sockets.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <expected>
@@ -16,8 +17,12 @@
 
 namespace portshare {
 
+/// Closes a socket that another process may have, too, in this process alone. There its connection or its
+/// queue goes on, and the file of a unix socket stays where it is.
+void close_in_this_process(Socket socket);
+
 /// One end of a pair of unix sockets that keep the borders of messages (SOCK_SEQPACKET, unix(7)). Its calls
-/// wait; one thread may send while another receives. It moves.
+/// wait; several threads may send, while another receives. It moves.
 class SocketChannel {
  public:
   static constexpr std::size_t most_bytes = std::size_t{64} * 1024;
@@ -37,12 +42,16 @@ class SocketChannel {
   [[nodiscard]] bool is_open() const { return descriptor_.is_open(); }
   [[nodiscard]] int descriptor() const { return descriptor_.get(); }
 
+  /// From now on a call waits so long at most, and then says that nobody is there.
+  void set_patience(std::chrono::milliseconds patience);
+
   /// `bytes`: at least one, at most most_bytes. The sockets stay open here, too. False: there is nobody at
   /// the other end any more.
   [[nodiscard]] bool send(ByteView bytes, std::span<const Socket> sockets = {});
   /// None: nobody is there any more, or shut_down().
   [[nodiscard]] std::optional<Message> receive();
-  /// Ends the present and later calls of both ends.
+  /// Ends the present and later calls of both ends. Nothing that is sent later arrives; what has been sent
+  /// before can still be received.
   void shut_down();
   void close() { descriptor_.close(); }
 

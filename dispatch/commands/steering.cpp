@@ -56,7 +56,7 @@ class Steering {
     } else {
       return report_refusal(name_, *answer);
     }
-    return answer->succeeded() ? exit_code::fine : exit_code::failed;
+    return exit_code_of(*answer);
   }
 
  private:
@@ -113,7 +113,7 @@ int reload_command(std::span<const std::string> arguments) {
   if (!answer) return report_failure("reload", answer.error());
   if (!steering.values().contains("json")) return print_reload(*answer);
   fmt::print("{}", answer->body);
-  return answer->succeeded() ? exit_code::fine : exit_code::failed;
+  return exit_code_of(*answer);
 }
 
 int drain_command(std::span<const std::string> arguments) {

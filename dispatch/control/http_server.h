@@ -49,8 +49,9 @@ struct HttpServerOptions {
 };
 
 /// A client costs its own connection and nothing more: what it sends is bounded by HttpRequestReader's
-/// limits, what it does not read by one answer or one event. When all connections are taken, one that waits
-/// for its next request gives way to a new one; if there is none, the new one waits to be accepted.
+/// limits, what it does not read by one answer or one event. When all connections are taken, one gives way to
+/// a new one: one between two requests, or else a stream or one whose client has taken more than a second to
+/// send or to read. Only where the program is at work for all of them does the new one wait to be accepted.
 /// Everything on the loop's thread.
 class HttpServer {
  public:
@@ -64,7 +65,8 @@ class HttpServer {
   ~HttpServer();
 
   void start();
-  /// Accepts no more and closes what waits; answers that are on their way get a moment to go out. `stopped`
+  /// Accepts no more, and closes what waits for a further request or streams. Clients that have not had an
+  /// answer get a moment to ask, and answers that are on their way to go out. `stopped`
   /// is called when the last connection has gone, maybe before this returns; the server may be destroyed
   /// then.
   void stop(std::function<void()> stopped);

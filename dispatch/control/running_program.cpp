@@ -49,7 +49,8 @@ ProgramReport RunningProgram::begin_report() const {
   report.started = started_;
   report.pid = process_id();
   report.engine = to_string(dispatcher.engine());
-  report.is_draining = dispatcher.is_draining();
+  // For its clients the program goes on: in another process.
+  report.is_draining = dispatcher.is_draining() && !dispatcher.is_handed_over();
   report.config = snapshot.config;
   report.ids = snapshot.metric_ids;
   report.reload = reload_;

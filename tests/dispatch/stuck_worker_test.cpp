@@ -8,10 +8,12 @@
 #include <latch>
 #include <memory>
 #include <optional>
+#include <string>
 #include <utility>
 
 #include "dispatch/config_reader.h"
 #include "dispatch/dispatcher.h"
+#include "dispatch/moved_session.h"
 #include "dispatch/supervisor.h"
 #include "platform/engine.h"
 #include "platform/loop.h"
@@ -32,6 +34,13 @@ route = [{ reject = true }]
       "f");
   EXPECT_TRUE(read.config) << read.diagnostics.front().to_string();
   return std::move(*read.config);
+}
+
+/// On its way from another program; without its sockets, since nobody takes it.
+MovedSession session_of(std::string listener) {
+  MovedSession session;
+  session.listener = std::move(listener);
+  return session;
 }
 
 /// Has one of the workers hang as long as this lives.
@@ -72,6 +81,7 @@ class StuckWorker : public testing::Test {
     DispatcherOptions options;
     options.watchdog_timeout = std::chrono::milliseconds{40};
     options.all_well = [this] { ++well_; };
+    options.take_over_patience = std::chrono::milliseconds{20};
     auto started = Dispatcher::start(std::make_shared<const Config>(small_config()), control_, options);
     ASSERT_TRUE(started) << started.error();
     dispatcher_ = std::move(*started);
@@ -123,11 +133,34 @@ TEST_F(StuckWorker, IsNoTimeForAReload) {
   const Hang hang(*dispatcher_);
   wait_for_one_stuck();
   std::optional<Dispatcher::Outcome> outcome;
-  dispatcher_->reload(std::make_shared<const Config>(small_config()),
+  dispatcher_->reload(std::make_shared<const Config>(small_config()), {},
                       [&](Dispatcher::Outcome result) { outcome = std::move(result); });
   while (!outcome) control_.run_once();
   ASSERT_FALSE(*outcome);
   EXPECT_THAT(outcome->error(), HasSubstr("a worker is stuck"));
+}
+
+TEST_F(StuckWorker, IsOfferedNoSessionOfAnotherProgramForLong) {
+  const Hang hang(*dispatcher_);
+  // Each of them comes to the worker that has a say, though the one that hangs has its turn again and again.
+  for (int taken = 0; taken < 10;) {
+    EXPECT_FALSE(dispatcher_->take_over(session_of("l"), [&] {
+      ++taken;
+      return false;
+    }));
+  }
+}
+
+TEST_F(StuckWorker, IsOfferedSessionsWhenItIsBack) {
+  std::optional<Hang> one(std::in_place, *dispatcher_);
+  std::optional<Hang> other(std::in_place, *dispatcher_);
+  std::atomic<int> asked = 0;
+  const auto offer = [&] { return dispatcher_->take_over(session_of("l"), [&] { return ++asked == 0; }); };
+  EXPECT_FALSE(offer());
+  EXPECT_EQ(asked, 0) << "both hang";
+  one.reset();
+  other.reset();
+  while (asked == 0) EXPECT_FALSE(offer());
 }
 
 TEST(StuckWorkerOfAProgram, DoesNotKeepItFromItsEnd) {

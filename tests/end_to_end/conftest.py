@@ -8,6 +8,7 @@ from harness import applications
 from harness.portshare import BINARY, ENGINE, Portshare
 from harness.process import run
 from harness.sockets import address_of, listen
+from harness.ssh import SshServer
 
 NAMES = ("alpha.test", "beta.test", "gamma.test")
 
@@ -73,6 +74,9 @@ class Workshop:
 
     def node_script(self, name, script, *arguments, address):
         return self._keep(applications.node_script(self.directory, name, script, *arguments, address=address))
+
+    def ssh_server(self):
+        return self._keep(SshServer(self.directory / "sshd"))
 
     def listen(self, *arguments, **options):
         """A listening socket, and its address as the configuration writes it."""

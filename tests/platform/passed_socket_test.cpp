@@ -15,6 +15,7 @@
 
 #include "platform/address_translation.h"
 #include "platform/listening_socket.h"
+#include "platform/socket_channel.h"
 #include "tests/platform/temporary_folder.h"
 
 namespace portshare {
@@ -87,7 +88,7 @@ TEST(PassedSocket, ListensOnWhenWeHaveClosedOurs) {
         EXPECT_EQ(no_delay, 1);
       }
       ::close(accepted);
-      close_passed_socket(own);
+      close_in_this_process(own);
       EXPECT_TRUE(is_answered(address)) << "by the queue of the manager's socket";
       ::close(::accept(passed.descriptor(), nullptr, nullptr));
     }

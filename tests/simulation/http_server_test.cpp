@@ -234,6 +234,20 @@ TEST(HttpServer, AnIdleConnectionGivesWayToANewOne) {
   EXPECT_FALSE(second.is_done());
 }
 
+TEST(HttpServer, ClientsThatWatchSayNothingOrReadNothingGiveWayToANewOne) {
+  HttpWorld http({.most_connections = 3});
+  http.client({.send = get("/events"), .ending = PeerScript::Ending::wait});
+  http.client({.send = "GET /sil", .ending = PeerScript::Ending::wait});
+  http.client({.send = get("/large"), .reads = false, .ending = PeerScript::Ending::wait});
+  for (int i = 0; i < 10; ++i) {
+    const ScriptedClient& asks =
+        http.client({.send = get("/new", close_after), .ending = PeerScript::Ending::wait});
+    ASSERT_TRUE(http.run_until([&] { return asks.is_done(); }, seconds{3})) << i;
+    EXPECT_THAT(asks.record().received, EndsWith("GET /new \n"));
+    http.client({.send = get("/events"), .ending = PeerScript::Ending::wait});
+  }
+}
+
 TEST(HttpServer, WhereAllAreBusyANewOneWaits) {
   HttpWorld http({.most_connections = 2});
   for (int i = 0; i < 2; ++i) http.client({.send = get("/later"), .ending = PeerScript::Ending::wait});
@@ -315,6 +329,24 @@ TEST(HttpServer, SendsTheAnswerThatIsUnderWayWhenItStops) {
   EXPECT_GT(client.record().received.size(), 2'000'000U);
   EXPECT_EQ(client.record().receive_status, Status::ok);
   // The destructor of the world stops it once more, which is to be another one.
+  http.server = std::make_unique<HttpServer>(http.world.loop, Socket::none, HttpServerOptions{}, nullptr);
+}
+
+TEST(HttpServer, WhoHasJustComeMayAskWhileItStops) {
+  HttpWorld http;
+  const ScriptedClient& late = http.client({.send = get("/late"),
+                                            .chunk_max = 1,
+                                            .send_pause_max = milliseconds{20},
+                                            .ending = PeerScript::Ending::wait});
+  const ScriptedClient& silent = http.client({.ending = PeerScript::Ending::wait});
+  ASSERT_TRUE(http.run_until([&] { return http.server->connection_count() == 2; }, seconds{1}));
+  bool stopped = false;
+  http.server->stop([&] { stopped = true; });
+  EXPECT_EQ(http.requests, 0U) << "it has not asked yet";
+  ASSERT_TRUE(http.run_until([&] { return stopped && http.all_done(); }, seconds{30}));
+  EXPECT_THAT(late.record().received, AllOf(HasSubstr("Connection: close\r\n"), EndsWith("GET /late \n")));
+  EXPECT_EQ(silent.record().received, "");
+  // As above.
   http.server = std::make_unique<HttpServer>(http.world.loop, Socket::none, HttpServerOptions{}, nullptr);
 }
 

@@ -2,6 +2,9 @@
 
 import os
 import socket
+import struct
+
+CREDENTIALS = struct.Struct("3i")  # struct ucred of unix(7): process, user, group
 
 # As in systemd: the process that becomes the service puts the sockets where they are looked for, and names itself.
 PASS = """
@@ -25,6 +28,7 @@ class ServiceManager:
         self._watchdog_seconds = watchdog_seconds
         self._path = directory / "notify"
         self._notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._notify.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
         self._notify.bind(str(self._path))
         self._notify.settimeout(30)
 
@@ -40,7 +44,11 @@ class ServiceManager:
 
     def next_message(self):
         """What the service says next, as a dictionary."""
-        return dict(line.split("=", 1) for line in self._notify.recv(4096).decode().splitlines())
+        return self.next_message_and_sender()[0]
+
+    def next_message_and_sender(self):
+        data, (credentials,), _, _ = self._notify.recvmsg(4096, socket.CMSG_SPACE(CREDENTIALS.size))
+        return dict(line.split("=", 1) for line in data.decode().splitlines()), CREDENTIALS.unpack(credentials[2])[0]
 
     def wait_for(self, variable):
         """The next message with this variable; others are passed over."""

@@ -11,10 +11,12 @@ import time
 
 import pytest
 
+from harness.http import Messages, request
 from harness.portshare import BINARY, portshare
 from harness.process import Process
 from harness.service_manager import ServiceManager
-from harness.sockets import connect, exchange, free_port, listen, read_to_end
+from harness.sockets import accept, connect, exchange, free_port, listen, read_to_end, receive_exactly
+from relay.test_upgrade import Generations
 
 REQUEST = b"GET /who HTTP/1.0\r\n\r\n"
 
@@ -84,6 +86,41 @@ def test_the_watchdog_is_answered_as_long_as_it_runs(workshop, manager):
     workshop.portshare(config(["web"], site.address), **systemd.start_options)
     for _ in range(5):
         assert systemd.wait_for("WATCHDOG") == {"WATCHDOG": "1"}
+
+
+def test_it_hears_one_process_at_a_time_over_an_upgrade(workshop, manager):
+    """Who speaks beside the main process is a warning in systemd's journal, each time."""
+    listener, address = workshop.listen()
+    web = listen()
+    systemd = manager([("web", web)], watchdog_seconds=0.2)
+    generations = Generations(workshop, config(["web"], address), **systemd.start_options)
+    with connect(web.getsockname()[1]) as client:
+        client.sendall(request("a.test", "/"))
+        with accept(listener) as server:
+            Messages(server).next()
+            server.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n01234")
+            assert receive_exactly(client, 44).endswith(b"01234")
+            generations.upgrade()
+            old, new = generations.pids
+            message = {}
+            while "MAINPID" not in message:
+                message, sender = systemd.next_message_and_sender()
+                assert sender == old, message
+            assert message == {"MAINPID": str(new)}
+            # The old one has a connection, and nothing to say; nor is it a parent: see start_program.
+            heard = set()
+            while not heard >= {"STATUS", "READY", "WATCHDOG"}:
+                message, sender = systemd.next_message_and_sender()
+                assert sender == new, message
+                heard |= message.keys()
+            for _ in range(10):
+                message, sender = systemd.next_message_and_sender()
+                assert (message, sender) == ({"WATCHDOG": "1"}, new)
+            assert not generations.ended(old)
+            assert re.search(r"^PPid:\s*(\d+)$", pathlib.Path(f"/proc/{new}/status").read_text(), re.MULTILINE)[1] != str(old)
+            server.sendall(b"56789")
+            assert receive_exactly(client, 5) == b"56789"
+    generations.stop()
 
 
 def test_several_sockets_carry_one_name(workshop, manager, tmp_path):

@@ -14,6 +14,7 @@ from harness.portshare import BINARY, ROOT
 from harness.process import Process, run
 from harness.service_manager import ServiceManager
 from harness.sockets import accept, connect, exchange, free_port, listen, receive_exactly
+from relay.test_upgrade import Generations
 
 SERVICE = ROOT / "conf" / "portshare.service"
 SOCKET = ROOT / "conf" / "portshare.socket"
@@ -101,7 +102,7 @@ def test_the_system_calls_of_the_unit_are_enough(workshop, tmp_path, engine):
     systemd = ServiceManager(tmp_path, [("passed", passed)], watchdog_seconds=1)
     options = systemd.start_options
     options["prefix"] = (*options["prefix"], *only_allowed_system_calls())
-    dispatcher = workshop.portshare(f"""
+    generations = Generations(workshop, f"""
 [listener.web]
 bind = ["127.0.0.1:{ports["web"]}", "[::1]:{ports["web"]}", "unix:{tmp_path}/web.sock", "systemd:passed"]
 max_connections_per_source = 1000
@@ -117,6 +118,7 @@ forwarded = true
 servers = ["{address}"]
 proxy_protocol = "v2"
 """, engine=engine, **options)
+    dispatcher = generations.dispatcher
     dispatcher.says(f"workers with {engine}")
     request = b"GET /who HTTP/1.0\r\n\r\n"
     assert exchange(ports["web"], request)[0].endswith(b"site\n")
@@ -138,5 +140,8 @@ proxy_protocol = "v2"
     assert dispatcher.logged(listener="raw")
     assert "READY" in systemd.wait_for("READY")
     dispatcher.signal(signal.SIGHUP)
-    assert dispatcher.stop() == 0
+    dispatcher.says("is in force")
+    generations.upgrade()
+    assert exchange(ports["web"], request)[0].endswith(b"site\n")
+    generations.stop()
     systemd.close()
