@@ -1,10 +1,13 @@
 #include "platform/standard_streams.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
+#include <string>
 #include <system_error>
 
 namespace portshare {
@@ -16,6 +19,14 @@ bool open_missing_standard_streams() {
     if (::open("/dev/null", O_RDWR) != descriptor) return false;
   }
   return true;
+}
+
+bool is_stderr_journal() {
+  // The variable alone says nothing: whoever starts us may have put a file in the place of the stream.
+  const char* const stream = std::getenv("JOURNAL_STREAM");
+  struct stat status{};
+  if (!stream || ::fstat(STDERR_FILENO, &status) != 0) return false;
+  return stream == std::to_string(status.st_dev) + ":" + std::to_string(status.st_ino);
 }
 
 std::expected<void, std::string> flush_stdout() {

@@ -11,6 +11,10 @@ namespace portshare {
 /// /dev/null cannot be opened.
 [[nodiscard]] bool open_missing_standard_streams();
 
+/// Whether stderr is a stream to the journal of systemd, as JOURNAL_STREAM has it: systemd.exec(5). The
+/// journal has a time for each line, and a priority where one begins with "<0>" to "<7>": sd-daemon(3).
+[[nodiscard]] bool is_stderr_journal();
+
 /// Writes what is buffered for stdout. The error says why it, or anything before it, could not be written.
 [[nodiscard]] std::expected<void, std::string> flush_stdout();
 

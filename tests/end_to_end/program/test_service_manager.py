@@ -123,6 +123,35 @@ def test_it_hears_one_process_at_a_time_over_an_upgrade(workshop, manager):
     generations.stop()
 
 
+def test_lines_for_the_journal_have_priorities_and_no_time(workshop):
+    site = workshop.nginx("site")
+    port = free_port()
+    prefix = ("sh", "-c", 'export JOURNAL_STREAM=$(stat -Lc %d:%i /proc/self/fd/2) && exec "$@"', "sh")
+    generations = Generations(workshop, f"""
+[listener.l]
+bind = ["127.0.0.1:{port}"]
+default = "b"
+[backend.b]
+servers = ["{site.address}"]
+""", prefix=prefix)
+    generations.upgrade()
+    generations.dispatcher.says(r"(?m)^<6>info: upgrade: process \d+ accepts connections")
+    generations.config_file.write_text("nonsense")
+    os.kill(generations.pids[-1], signal.SIGHUP)
+    generations.dispatcher.says("nothing has changed")
+    generations.stop()
+    lines = generations.log.splitlines()
+    assert "<3>error: reload: nothing has changed" in lines
+    assert [line for line in lines if not re.match(r"<[3467]>(error|warning|info|debug): ", line)] == ["ready"] * 2
+
+
+def test_a_file_in_the_place_of_the_journal_gets_the_time(workshop):
+    site = workshop.nginx("site")
+    dispatcher = workshop.portshare(config([], site.address).replace("[]", f'["127.0.0.1:{free_port()}"]'),
+                                    env=os.environ | {"JOURNAL_STREAM": "8:1"})
+    assert re.match(r"\d{4}-\d\d-\d\dT\S+ info: ", dispatcher.stderr)
+
+
 def test_several_sockets_carry_one_name(workshop, manager, tmp_path):
     site = workshop.nginx("site")
     first, second, other = listen(), listen("::1"), listen(str(tmp_path / "other.sock"))
