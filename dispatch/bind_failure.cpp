@@ -10,6 +10,7 @@
 #include "platform/interface_address.h"
 #include "platform/local_addresses.h"
 #include "platform/port_owner.h"
+#include "platform/process_id.h"
 
 namespace portshare {
 namespace {
@@ -124,6 +125,10 @@ class Advice {
 
   void advise_against_listener(const Owner& owner) {
     const PortOwner& first = *owner.sockets.front();
+    if (std::ranges::find(first.processes, process_id(), &ProcessInfo::pid) != first.processes.end()) {
+      point("- that is this program, which gives the address up at the end of the reload: take two reloads");
+      return;
+    }
     if (const std::string stop = stop_command(first); !stop.empty())
       point(fmt::format("- stop it: {}", stop));
     if (!first.processes.empty() && first.processes.front().program == "portshare") {

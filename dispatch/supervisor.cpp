@@ -326,26 +326,25 @@ void Supervisor::apply(const std::shared_ptr<const Config>& after, HostAnswers a
   const auto before = dispatcher_->snapshot()->config;
   if (dispatcher_->is_draining()) return done(failed_reload({"the program is shutting down"}));
   if (upgrade_) return done(failed_reload({"an upgrade is under way, which reads the file as well"}));
-  if (const auto opened = control_->adopt(after->server); !opened) {
-    return done(failed_reload({opened.error()}));
-  }
-  dispatcher_->reload(
-      after, std::move(answers), [this, before, after, done](const Dispatcher::Outcome& outcome) {
-        if (!outcome) {
-          // What it had before was its own a moment ago.
-          const bool is_closing = !control_ || !control_closed_.empty();
-          const auto back = is_closing ? std::expected<void, std::string>() : control_->adopt(before->server);
-          if (!back) spdlog::error("reload: {}", back.error());
-          return done(failed_reload(lines_of(outcome.error())));
-        }
-        set_log_level(after->server.log.level);
-        address_follower_->look();
-        const ReloadReport report{.succeeded = true, .changes = differences(*before, *after), .faults = {}};
-        spdlog::info("reload: {} is in force{}", after->file,
-                     report.changes.empty() ? ", and nothing is different" : "");
-        for (const std::string& change : report.changes) spdlog::info("reload: {}", change);
-        done(report);
-      });
+  const auto opened = control_->open(after->server);
+  if (!opened) return done(failed_reload(lines_of(opened.error())));
+  dispatcher_->reload(after, std::move(answers),
+                      [this, before, after, done, opened = *opened](const Dispatcher::Outcome& outcome) {
+                        const bool is_closing = !control_ || !control_closed_.empty();
+                        if (!outcome) {
+                          if (!is_closing) control_->discard(*opened);
+                          return done(failed_reload(lines_of(outcome.error())));
+                        }
+                        if (!is_closing) control_->serve(after->server, *opened);
+                        set_log_level(after->server.log.level);
+                        address_follower_->look();
+                        const ReloadReport report{
+                            .succeeded = true, .changes = differences(*before, *after), .faults = {}};
+                        spdlog::info("reload: {} is in force{}", after->file,
+                                     report.changes.empty() ? ", and nothing is different" : "");
+                        for (const std::string& change : report.changes) spdlog::info("reload: {}", change);
+                        done(report);
+                      });
 }
 
 }  // namespace portshare

@@ -43,22 +43,61 @@ Control::~Control() {
   }
 }
 
-std::expected<void, std::string> Control::adopt(const ServerConfig& config) {
-  const auto is_same = [](const std::unique_ptr<Door>& door, const std::optional<SocketAddress>& address) {
-    return door ? address == door->configured : !address;
-  };
-  const bool keeps_admin = is_same(admin_, config.admin.address);
-  const bool keeps_monitor = is_same(monitor_, config.monitor);
-  DoorResult admin = keeps_admin ? DoorResult{} : open_admin(config.admin);
+Control::Opened::~Opened() {
+  close(std::move(admin));
+  close(std::move(monitor));
+}
+
+/// One that has not been served.
+void Control::close(std::unique_ptr<Door> door) {
+  if (!door) return;
+  door->is_borrowed ? close_in_this_process(door->listener) : close_listening_socket(door->listener);
+}
+
+bool Control::is_same(const std::unique_ptr<Door>& door, const std::optional<SocketAddress>& address) {
+  return door ? address == door->configured : !address;
+}
+
+std::expected<std::shared_ptr<Control::Opened>, std::string> Control::open(const ServerConfig& config) {
+  auto opened = std::make_shared<Opened>();
+  DoorResult admin = is_same(admin_, config.admin.address) ? DoorResult{} : open_admin(config.admin);
   if (!admin) return std::unexpected(std::move(admin.error()));
-  DoorResult monitor = keeps_monitor ? DoorResult{} : open_monitor(config.monitor);
-  if (!monitor) {
-    if (*admin) retire(std::move(*admin));
-    return std::unexpected(std::move(monitor.error()));
+  opened->admin = std::move(*admin);
+  DoorResult monitor = is_same(monitor_, config.monitor) ? DoorResult{} : open_monitor(config.monitor);
+  if (!monitor) return std::unexpected(std::move(monitor.error()));
+  opened->monitor = std::move(*monitor);
+  return opened;
+}
+
+void Control::serve(const ServerConfig& config, Opened& opened) {
+  const auto replace = [this](std::unique_ptr<Door>& present, std::unique_ptr<Door>& next) {
+    retire(std::exchange(present, std::move(next)));
+    if (present) present->server->start();
+  };
+  if (!is_same(admin_, config.admin.address)) {
+    replace(admin_, opened.admin);
+    if (admin_ && !admin_->is_borrowed) spdlog::info("admin socket: {}", admin_->configured.to_string());
   }
-  if (!keeps_admin) retire(std::exchange(admin_, std::move(*admin)));
-  if (!keeps_monitor) retire(std::exchange(monitor_, std::move(*monitor)));
+  if (!is_same(monitor_, config.monitor)) {
+    replace(monitor_, opened.monitor);
+    if (monitor_ && !monitor_->is_borrowed) {
+      spdlog::info("monitor: {}{}", monitor_->configured.ip ? "http://" : "",
+                   address_of_listening_socket(monitor_->listener).to_string());
+    }
+  }
   if (monitor_) begin_sampling();
+}
+
+void Control::discard(Opened& opened) {
+  close(std::move(opened.admin));
+  close(std::move(opened.monitor));
+  if (retired_.empty()) forget_shared_ports();
+}
+
+std::expected<void, std::string> Control::adopt(const ServerConfig& config) {
+  const auto opened = open(config);
+  if (!opened) return std::unexpected(opened.error());
+  serve(config, **opened);
   return {};
 }
 
@@ -66,10 +105,7 @@ Control::DoorResult Control::open_admin(const AdminConfig& config) {
   if (!config.address) return nullptr;
   if (auto door = inherited_door(Purpose::admin, *config.address)) return door;
   const auto listener = open_control_socket(*config.address, SocketAccess::owner_only);
-  if (listener) {
-    spdlog::info("admin socket: {}", config.address->to_string());
-    return make_door(Purpose::admin, *config.address, *listener);
-  }
+  if (listener) return make_door(Purpose::admin, *config.address, *listener);
   const std::string message =
       fmt::format("admin socket: {}; set 'admin' in [server] to another path", listener.error().message);
   if (!config.is_default) return std::unexpected(message);
@@ -86,8 +122,6 @@ Control::DoorResult Control::open_monitor(const std::optional<SocketAddress>& ad
                             : open_beside_own_sockets(*address, std::chrono::seconds{0}, neighbours);
   if (!neighbours.empty()) shared_ports_.push_back(address->ip->port);
   if (!listener) return std::unexpected(describe_monitor_failure(*address, listener.error()));
-  spdlog::info("monitor: {}{}", address->ip ? "http://" : "",
-               address_of_listening_socket(*listener).to_string());
   return make_door(Purpose::monitor, *address, *listener);
 }
 
@@ -126,7 +160,6 @@ std::unique_ptr<Control::Door> Control::make_door(Purpose purpose, const SocketA
   door->server = std::make_unique<HttpServer>(
       loop_, listener, HttpServerOptions{.hosts = asks_locally ? HostPolicy::local : HostPolicy::any},
       [api = std::move(api)](const HttpRequest& request, HttpReply reply) { api.handle(request, reply); });
-  door->server->start();
   return door;
 }
 

@@ -7,6 +7,7 @@
 #include <expected>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -35,9 +36,17 @@ class Control {
   /// Stopped, or never started.
   ~Control();
 
-  /// Opens what the configuration asks for. An address that cannot be had is an error, a sentence, unless it
-  /// is the admin socket's default: then the log says so and the program goes on without. Called again after
-  /// a reload, it closes, opens and leaves open what the change asks for; an error leaves all as it was.
+  /// Addresses that are listened on and not served yet. What is not served in the end is closed with it.
+  struct Opened;
+  /// Opens what the configuration asks for and is not there yet. An address that cannot be had is an error, a
+  /// sentence and more lines perhaps, unless it is the admin socket's default: then the log says so and the
+  /// program goes on without. For clients nothing changes.
+  std::expected<std::shared_ptr<Opened>, std::string> open(const ServerConfig& config);
+  /// Serves what was opened for this configuration, and closes what it does without.
+  void serve(const ServerConfig& config, Opened& opened);
+  /// Closes what was opened.
+  void discard(Opened& opened);
+  /// Opens and serves.
   std::expected<void, std::string> adopt(const ServerConfig& config);
   /// Closes everything; answers that are under way go out. `stopped` may be called before this returns.
   void stop(std::function<void()> stopped);
@@ -66,8 +75,12 @@ class Control {
     bool is_borrowed = false;  // from another program, which has it, too
     std::unique_ptr<HttpServer> server;
   };
+  /// The door is none if there is to be none.
   using DoorResult = std::expected<std::unique_ptr<Door>, std::string>;
 
+  /// Whether `door` is what `address` asks for; none: no door.
+  static bool is_same(const std::unique_ptr<Door>& door, const std::optional<SocketAddress>& address);
+  static void close(std::unique_ptr<Door> door);
   DoorResult open_admin(const AdminConfig& config);
   DoorResult open_monitor(const std::optional<SocketAddress>& address);
   std::unique_ptr<Door> make_door(ControlSocket::Purpose purpose, const SocketAddress& configured,
@@ -99,6 +112,15 @@ class Control {
   bool report_pending_ = false;
   bool stopping_ = false;
   std::function<void()> stopped_;
+};
+
+struct Control::Opened {
+  Opened() = default;
+  Opened(const Opened&) = delete;
+  Opened& operator=(const Opened&) = delete;
+  ~Opened();
+  std::unique_ptr<Door> admin;
+  std::unique_ptr<Door> monitor;
 };
 
 }  // namespace portshare

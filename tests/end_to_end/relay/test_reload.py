@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import socket
 import threading
 
@@ -117,6 +118,48 @@ def test_a_fault_changes_nothing(workshop, fault):
         connect(other)
     assert dispatcher.reload(good)
     dispatcher.says("nothing is different")
+
+
+def test_an_address_of_its_own_is_no_other_programs(workshop):
+    """The monitor's old address is free only when the reload is over. Nobody is told to kill portshare for that."""
+    port = free_port()
+    config = by_address({"a": (f"127.0.0.1:{port}", "one")}, {"one": "127.0.0.1:9"})
+    dispatcher = workshop.portshare(config, monitor=True)
+    monitor = f'monitor = "{dispatcher.monitor}"'
+    text = dispatcher.config_file.read_text()
+    dispatcher._head = dispatcher._head.replace(monitor, f'monitor = "127.0.0.1:{free_port()}"')
+    assert not dispatcher.reload(config.replace(f"127.0.0.1:{port}", dispatcher.monitor))
+    assert "take two reloads" in dispatcher.stderr and "stop it" not in dispatcher.stderr
+    # The other way round.
+    dispatcher._head = text.replace(config, "").replace(monitor, f'monitor = "127.0.0.1:{port}"')
+    assert not dispatcher.reload(config.replace(f"127.0.0.1:{port}", f"127.0.0.1:{free_port()}"))
+    assert dispatcher.stderr.count("take two reloads") == 2 and "stop it" not in dispatcher.stderr
+    # Lines of a fault are lines of the log.
+    assert all(line == "ready" or re.match(r"\d{4}-", line) for line in dispatcher.stderr.splitlines())
+
+
+def test_a_reload_that_fails_leaves_the_monitor_and_its_clients_alone(workshop):
+    held, _ = workshop.listen()
+    config = by_address({"a": (f"127.0.0.1:{free_port()}", "one")}, {"one": "127.0.0.1:9"})
+    dispatcher = workshop.portshare(config, monitor=True, admin=True)
+    host, port = dispatcher.monitor.split(":")
+    old_head, elsewhere = dispatcher._head, free_port()
+    dispatcher._head = old_head.replace(dispatcher.monitor, f"{host}:{elsewhere}").replace(dispatcher.admin, dispatcher.admin + "2")
+    with connect(int(port)) as watcher:
+        watcher.sendall(b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert watcher.recv(4096).startswith(b"HTTP/1.1 200 OK\r\n")
+        assert not dispatcher.reload(config.replace('bind = ["', f'bind = ["127.0.0.1:{held.getsockname()[1]}", "'))
+        assert dispatcher.ask("/status")[0] == 200 and not os.path.exists(dispatcher.admin + "2")
+        with socket.socket() as probe:
+            assert probe.connect_ex((host, elsewhere)) != 0
+        # The stream goes on: an event each second.
+        seen = b""
+        while seen.count(b"event: sample") < 3:
+            piece = watcher.recv(65536)
+            assert piece, "the stream has ended"
+            seen += piece
+    dispatcher._head = old_head
+    assert dispatcher.reload(config)
 
 
 @pytest.mark.smoke
