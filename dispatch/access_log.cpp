@@ -181,6 +181,7 @@ const Snapshot& AccessLog::snapshot_of(const AccessRecord& record) {
 bool AccessLog::write_batch() {
   constexpr std::size_t batch_bytes = std::size_t{64} * 1024;
   lines_.clear();
+  line_ends_.clear();
   AccessRecord record;
   // Each batch begins with another ring, so that a busy worker does not keep the others out.
   first_ring_ = (first_ring_ + 1) % rings_.size();
@@ -190,6 +191,7 @@ bool AccessLog::write_batch() {
       const Snapshot& snapshot = snapshot_of(record);
       format_access_line(*snapshot.config, *snapshot.servers, record, name_, alpn_, lines_);
     }
+    line_ends_.emplace_back(&ring, lines_.size());
   }
   if (lines_.empty()) return false;
   if (!file_) return true;  // of connections that began before the log was turned off
@@ -211,10 +213,21 @@ void AccessLog::write_lines() {
     spdlog::error("cannot write the access log: {}; lines are lost until it can be written again",
                   std::strerror(errno));
   }
-  const std::string_view lost = std::string_view(lines_).substr(std::max(written, repair));
-  lost_lines_ += static_cast<std::uint64_t>(std::ranges::count(lost, '\n'));
   if (written > 0) line_is_cut_ = lines_[written - 1] != '\n';
+  lines_.erase(0, repair);
+  count_lost_after(std::max(written, repair) - repair);
   std::clearerr(file_.get());
+}
+
+void AccessLog::count_lost_after(std::size_t written) {
+  for (const auto& [ring, end] : line_ends_) {
+    if (end <= written) continue;
+    const std::string_view lost = std::string_view(lines_).substr(written, end - written);
+    const auto lines = static_cast<std::uint64_t>(std::ranges::count(lost, '\n'));
+    ring->count_unwritten(lines);
+    lost_lines_ += lines;
+    written = end;
+  }
 }
 
 void AccessLog::report_lost(std::string_view occasion) {

@@ -35,6 +35,10 @@ class AccessLogRing {
   bool pop(AccessRecord& record, std::string& name, std::string& alpn);
 
   [[nodiscard]] std::uint64_t dropped() const { return dropped_.load(std::memory_order_relaxed); }
+  /// The writer could not write what it had popped.
+  void count_unwritten(std::uint64_t lines) { unwritten_.fetch_add(lines, std::memory_order_relaxed); }
+  /// Dropped, or not written.
+  [[nodiscard]] std::uint64_t lost() const { return dropped() + unwritten_.load(std::memory_order_relaxed); }
 
  private:
   void copy_in(std::size_t position, const void* from, std::size_t count);
@@ -47,6 +51,7 @@ class AccessLogRing {
   alignas(64) std::atomic<std::size_t> written_ = 0;
   alignas(64) std::atomic<std::size_t> read_ = 0;
   alignas(64) std::atomic<std::uint64_t> dropped_ = 0;
+  alignas(64) std::atomic<std::uint64_t> unwritten_ = 0;
 };
 
 /// Where lines go: the file that a configuration names, or stderr. Closed with the last who has it.
@@ -79,6 +84,7 @@ class AccessLog {
   void write_until_stopped();
   bool write_batch();
   void write_lines();
+  void count_lost_after(std::size_t written);
   void report_lost(std::string_view occasion);
   void report_dropped();
   void take_adopted();
@@ -91,6 +97,7 @@ class AccessLog {
   AccessLogFile file_;
   std::size_t first_ring_ = 0;
   std::string lines_;
+  std::vector<std::pair<AccessLogRing*, std::size_t>> line_ends_;  // whose lines end where in lines_
   std::string name_;
   std::string alpn_;
   std::uint64_t reported_dropped_ = 0;

@@ -64,6 +64,9 @@ std::expected<std::uint16_t, std::string> parse_port_of(std::string_view text, s
 
 /// "HOST:PORT" with exactly one colon, or "[HOST]:PORT" with the brackets kept.
 std::expected<HostAndPort, std::string> split_port(std::string_view text, std::uint16_t lowest) {
+  if (text.starts_with('/')) {
+    return std::unexpected(fmt::format("'{0}' is a path; write a unix socket as 'unix:{0}'", text));
+  }
   const std::size_t colon = text.rfind(':');
   const bool bracketed = text.starts_with('[');
   if (!bracketed && text.find(':') != colon) {

@@ -88,8 +88,9 @@ std::expected<std::unique_ptr<Dispatcher>, std::string> Dispatcher::start(
         self->look_up(host, std::move(done));
       },
       [self = dispatcher.get()] { self->names_changed(); });
+  const HostAnswers answers = resolve_hosts(dispatcher->names_->unknown_names(*config));
   Snapshot snapshot;
-  if (auto prepared = dispatcher->prepare(snapshot, std::move(config), resolve_host); !prepared) {
+  if (auto prepared = dispatcher->prepare(snapshot, std::move(config), answers); !prepared) {
     return std::unexpected(prepared.error());
   }
   if (auto ready = options.on_bound ? options.on_bound() : Outcome(); !ready) {
@@ -116,12 +117,17 @@ Dispatcher::~Dispatcher() {
   for (const auto& thread : threads_) thread->thread.join();
 }
 
-/// Names that are known already are not asked for: a reload waits for new ones alone.
+/// Names that are known already were not asked for: a reload waits for new ones alone.
 std::expected<ServerPool, std::string> Dispatcher::resolve_servers(const Config& config,
-                                                                   const HostLookup& lookup) {
+                                                                   const HostAnswers& answers) {
+  const auto answer = [&](const std::string& host) {
+    const auto found = answers.find(host);
+    assert(found != answers.end());
+    return found->second;
+  };
   std::vector<std::string> unresolved;
   auto servers = ServerPool::resolve(
-      config, [&](const std::string& host) { return names_->addresses_of(host, lookup); }, *registry_,
+      config, [&](const std::string& host) { return names_->addresses_of(host, answer); }, *registry_,
       &unresolved);
   if (servers) {
     for (const std::string& sentence : unresolved) spdlog::warn("{}; it is left out", sentence);
@@ -131,9 +137,9 @@ std::expected<ServerPool, std::string> Dispatcher::resolve_servers(const Config&
 
 /// Everything that a configuration needs, without touching what runs.
 Dispatcher::Outcome Dispatcher::prepare(Snapshot& snapshot, std::shared_ptr<const Config> config,
-                                        const HostLookup& lookup) {
+                                        const HostAnswers& answers) {
   if (auto allowed = check_transparency(*config); !allowed) return allowed;
-  auto servers = resolve_servers(*config, lookup);
+  auto servers = resolve_servers(*config, answers);
   if (!servers) return std::unexpected(std::move(servers.error()));
   auto file = open_access_log(config->server.log, config->server.user);
   if (!file) return std::unexpected(std::move(file.error()));
@@ -344,27 +350,36 @@ void Dispatcher::watch_workers(const DispatcherOptions& options) {
 
 // --- Changes ---
 
-void Dispatcher::reload(std::shared_ptr<const Config> config, std::function<void(Outcome)> done) {
-  const auto learned = [this](const std::string& host) { return names_->learned(host); };
-  enqueue({.before = [this, config](auto go_on) { names_->learn(*config, std::move(go_on)); },
-           .make = [this, config, learned](Snapshot& snapshot) { return prepare(snapshot, config, learned); },
-           .done = std::move(done)});
+void Dispatcher::reload(std::shared_ptr<const Config> config, HostAnswers answers,
+                        std::function<void(Outcome)> done) {
+  change([this, config = std::move(config),
+          answers = std::move(answers)](Snapshot& snapshot) { return prepare(snapshot, config, answers); },
+         std::move(done));
+}
+
+void Dispatcher::look_up_names(const Config& config, std::function<void(HostAnswers)> done) {
+  names_->learn(config, std::move(done));
 }
 
 void Dispatcher::change(std::function<Outcome(Snapshot&)> change, std::function<void(Outcome)> done) {
-  enqueue({.before = {}, .make = std::move(change), .done = std::move(done)});
+  changes_.push_back({.make = std::move(change), .done = std::move(done)});
+  if (changes_.size() == 1) make_next_change();
 }
 
-void Dispatcher::enqueue(Change change) {
-  changes_.push_back(std::move(change));
-  if (changes_.size() == 1) begin_next_change();
-}
-
-void Dispatcher::begin_next_change() {
-  if (const auto& before = changes_.front().before)
-    before([this] { make_change(); });
-  else
-    make_change();
+void Dispatcher::open_access_log_again() {
+  const auto open = [this](Snapshot& snapshot) -> Outcome {
+    auto file = open_access_log(snapshot.config->server.log, snapshot.config->server.user);
+    if (!file) return std::unexpected(std::move(file.error()));
+    access_log_file_ = std::move(*file);
+    return {};
+  };
+  change(open, [](const Outcome& outcome) {
+    if (outcome) {
+      spdlog::info("the access log was opened again");
+    } else {
+      spdlog::error("the access log stays as it is: {}", outcome.error());
+    }
+  });
 }
 
 void Dispatcher::follow_addresses(std::function<void(bool is_waiting)> done) {
@@ -386,7 +401,7 @@ void Dispatcher::follow_addresses(std::function<void(bool is_waiting)> done) {
   });
 }
 
-void Dispatcher::make_change() {
+void Dispatcher::make_next_change() {
   Snapshot snapshot = *snapshot_;
   ++snapshot.number;
   Outcome made = [&]() -> Outcome {
@@ -459,7 +474,7 @@ void Dispatcher::change_done(Outcome outcome) {
   const auto done = std::move(changes_.front().done);
   changes_.pop_front();
   // The next one first, so that whoever is called may ask for another.
-  if (!changes_.empty()) begin_next_change();
+  if (!changes_.empty()) make_next_change();
   done(std::move(outcome));
 }
 
@@ -527,7 +542,8 @@ bool Dispatcher::take_over(MovedSession session, std::function<bool()> commit) {
   constexpr int most_tries = 2;  // the other program waits, and its connections
   int tries = 0;
   for (std::size_t looked_at = 0; looked_at < threads_.size() && tries < most_tries; ++looked_at) {
-    WorkerThread& thread = *threads_[next_worker_++ % threads_.size()];
+    const std::size_t index = next_worker_++ % threads_.size();
+    WorkerThread& thread = *threads_[index];
     if (thread.is_late) continue;
     const auto arrival = std::make_shared<Arrival>(std::move(session));
     auto is_taken = arrival->is_taken.get_future();
@@ -545,7 +561,8 @@ bool Dispatcher::take_over(MovedSession session, std::function<bool()> commit) {
     // Once it has begun, it is done in a moment.
     if (is_answered || !claim(arrival->part, Part::given_up)) return is_taken.get();
     thread.is_late = true;
-    spdlog::error("upgrade: a worker does not come round; connections from the program before go to others");
+    spdlog::error("upgrade: worker {} does not come round; connections go to others, or stay where they are",
+                  index);
     session = std::move(arrival->session);
   }
   return false;

@@ -29,6 +29,7 @@
 #include "platform/dns_resolver.h"
 #include "platform/engine.h"
 #include "platform/loop.h"
+#include "platform/resolver.h"
 #include "platform/service_manager.h"
 
 namespace portshare {
@@ -68,14 +69,19 @@ class Dispatcher {
   ~Dispatcher();
 
   /// Serves what comes from now on by another configuration, with what it needs: servers resolved, addresses
-  /// bound, the access log opened anew. New names are looked up without making anybody else wait. Whatever
-  /// fails, fails before anything has changed. Addresses that it shares with the one before stay bound
-  /// without a break; connections that are open go on. `done` is called when all workers follow it. Changes
-  /// are made one after the other. Workers and engine stay as they are.
-  void reload(std::shared_ptr<const Config> config, std::function<void(Outcome)> done);
+  /// bound, the access log opened anew. Whatever fails, fails before anything has changed. Addresses that it
+  /// shares with the one before stay bound without a break; connections that are open go on. `done` is called
+  /// when all workers follow it. Changes are made one after the other. Workers and engine stay as they are.
+  /// `answers`: what look_up_names() has found for this configuration; no other reload may come in between.
+  void reload(std::shared_ptr<const Config> config, HostAnswers answers, std::function<void(Outcome)> done);
+  /// Looks up the host names of a configuration that are not known yet, for seconds maybe. `done` is called
+  /// at once if there are none.
+  void look_up_names(const Config& config, std::function<void(HostAnswers)> done);
   /// The same for a part of the snapshot: `change` is called when its turn has come, with a copy of the
   /// present one, and alters it.
   void change(std::function<Outcome(Snapshot&)> change, std::function<void(Outcome)> done);
+  /// For a file that was moved away. If it cannot be opened, the log says so and goes on into the old one.
+  void open_access_log_again();
   /// Opens and closes listening sockets as the addresses of this host are now, for the wildcards with
   /// `except`. `done` gets whether there are some that could not be bound and may be later.
   void follow_addresses(std::function<void(bool is_waiting)> done);
@@ -144,26 +150,23 @@ class Dispatcher {
   struct Question;
   struct Arrival;
   struct Change {
-    std::function<void(std::function<void()> go_on)> before;  // what has to be waited for; may be empty
     std::function<Outcome(Snapshot&)> make;
     std::function<void(Outcome)> done;
   };
   explicit Dispatcher(Loop& control);
   Outcome choose_engine(const Config& config);
-  std::expected<ServerPool, std::string> resolve_servers(const Config& config, const HostLookup& lookup);
+  std::expected<ServerPool, std::string> resolve_servers(const Config& config, const HostAnswers& answers);
   void look_up(const std::string& host, std::function<void(DnsResolver::Answer)> done);
   void names_changed();
   void watch_servers();
-  Outcome prepare(Snapshot& snapshot, std::shared_ptr<const Config> config, const HostLookup& lookup);
+  Outcome prepare(Snapshot& snapshot, std::shared_ptr<const Config> config, const HostAnswers& answers);
   Outcome start_workers();
   void watch_workers(const DispatcherOptions& options);
   bool ask_worker(std::size_t index, std::function<void()> answer);
   void found_stuck(std::size_t worker);
   void run_worker(WorkerThread& self, std::uint32_t index, std::size_t max_sessions,
                   std::promise<std::string> started);
-  void enqueue(Change change);
-  void begin_next_change();
-  void make_change();
+  void make_next_change();
   void change_done(Outcome outcome);
   void on_control(std::function<void()> task);
   /// Has each running worker do something on its own thread; how many those are.

@@ -201,12 +201,27 @@ constexpr std::array listener_keys{
 /// Only a wildcard leaves anything to be excepted.
 void check_exceptions(const toml::table& table, const ListenerConfig& listener, DiagnosticList& diagnostics) {
   if (listener.except.empty() || listener.bind.empty()) return;
-  const auto is_wildcard = [&](const SocketAddress& address) { return listener.expands(address); };
-  if (std::ranges::any_of(listener.bind, is_wildcard)) return;
-  diagnostics.error(
-      position_of(*table.get("except")),
-      "'except' without a wildcard in 'bind': the listener takes only what is written there; bind "
-      "\"*:443\", say, or leave 'except' out");
+  const FilePosition position = position_of(*table.get("except"));
+  const auto has_wildcard = [&](bool v4) {
+    return std::ranges::any_of(listener.bind, [&](const SocketAddress& address) {
+      return listener.expands(address) && address.ip->address.is_v4() == v4;
+    });
+  };
+  if (!has_wildcard(true) && !has_wildcard(false)) {
+    diagnostics.error(
+        position,
+        "'except' without a wildcard in 'bind': the listener takes only what is written there; bind "
+        "\"*:443\", say, or leave 'except' out");
+    return;
+  }
+  // A wildcard that is faulty itself is missing here.
+  if (diagnostics.error_count() > 0) return;
+  for (const IpAddress& exception : listener.except) {
+    if (has_wildcard(exception.is_v4())) continue;
+    diagnostics.warning(
+        position, fmt::format("'except': {} is no address of the wildcard in 'bind', which takes {} alone",
+                              exception.to_string(), exception.is_v4() ? "IPv6" : "IPv4"));
+  }
 }
 
 /// Who may send a PROXY header, and whether one is looked for at all, are two keys that need each other.

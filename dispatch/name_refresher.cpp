@@ -4,7 +4,8 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <cassert>
+#include <iterator>
+#include <set>
 #include <utility>
 
 namespace portshare {
@@ -47,16 +48,25 @@ NameRefresher::Name& NameRefresher::name_of(const std::string& host) {
   return *name;
 }
 
-/// One whose addresses are known, and as new as they have to be.
-const NameRefresher::Name* NameRefresher::followed(const std::string& host) const {
-  const auto found = names_.find(host);
-  if (found == names_.end() || found->second->interval.count() == 0) return nullptr;
-  return found->second->addresses.empty() ? nullptr : found->second.get();
+const std::vector<IpAddress>* NameRefresher::followed_addresses_of(const std::string& host) const {
+  const auto known = names_.find(host);
+  const bool is_followed = known != names_.end() && known->second->interval.count() != 0;
+  return is_followed && !known->second->addresses.empty() ? &known->second->addresses : nullptr;
+}
+
+std::vector<std::string> NameRefresher::unknown_names(const Config& config) const {
+  std::set<std::string> names;
+  for (const BackendConfig& backend : config.backends) {
+    for (const ServerAddress& server : backend.servers) {
+      if (!server.address && followed_addresses_of(server.host) == nullptr) names.insert(server.host);
+    }
+  }
+  return {names.begin(), names.end()};
 }
 
 std::expected<std::vector<IpAddress>, std::string> NameRefresher::addresses_of(const std::string& host,
                                                                                const HostLookup& otherwise) {
-  if (const Name* name = followed(host)) return name->addresses;
+  if (const auto* const addresses = followed_addresses_of(host)) return *addresses;
   auto found = otherwise(host);
   if (!found) return found;
   std::ranges::sort(*found);
@@ -64,30 +74,24 @@ std::expected<std::vector<IpAddress>, std::string> NameRefresher::addresses_of(c
   return found;
 }
 
-void NameRefresher::learn(const Config& config, std::function<void()> done) {
-  assert(unanswered_ == 0);
-  learned_.clear();
-  for (const BackendConfig& backend : config.backends) {
-    for (const ServerAddress& server : backend.servers) {
-      if (!server.address && !followed(server.host))
-        learned_.emplace(server.host, std::unexpected("no answer yet"));
-    }
-  }
-  if (learned_.empty()) return done();
-  unanswered_ = learned_.size();
-  const auto all_have_answered = std::make_shared<const std::function<void()>>(std::move(done));
-  for (const auto& [host, nothing] : learned_) {
-    look_up(host, [this, host, all_have_answered](const DnsResolver::Answer& answer) {
-      learned_.at(host) = answer;
-      if (--unanswered_ == 0) (*all_have_answered)();
+void NameRefresher::learn(const Config& config, std::function<void(HostAnswers)> done) {
+  const std::vector<std::string> hosts = unknown_names(config);
+  if (hosts.empty()) return done({});
+  struct Lesson {
+    std::function<void(HostAnswers)> done;
+    std::size_t missing;
+    HostAnswers answers = {};
+  };
+  const auto lesson = std::make_shared<Lesson>(Lesson{.done = std::move(done), .missing = hosts.size()});
+  for (const std::string& host : hosts) {
+    look_up(host, [host, lesson](const DnsResolver::Answer& answer) {
+      if (answer)
+        lesson->answers.emplace(host, answer->addresses);
+      else
+        lesson->answers.emplace(host, std::unexpected(answer.error()));
+      if (--lesson->missing == 0) lesson->done(std::move(lesson->answers));
     });
   }
-}
-
-std::expected<std::vector<IpAddress>, std::string> NameRefresher::learned(const std::string& host) const {
-  const DnsResolver::Answer& answer = learned_.at(host);
-  if (!answer) return std::unexpected(answer.error());
-  return answer->addresses;
 }
 
 std::expected<std::vector<IpAddress>, std::string> NameRefresher::known(const std::string& host) const {
@@ -162,9 +166,10 @@ void NameRefresher::answered(const std::string& host, const DnsResolver::Answer&
   }
   if (std::exchange(name.is_failing, false)) spdlog::info("{} can be resolved again", host);
   if (answer->addresses == name.addresses) return;
-  spdlog::info(
-      "{} is {} now{}", host, list_of(answer->addresses),
-      name.addresses.empty() ? std::string() : fmt::format(", no longer {}", list_of(name.addresses)));
+  std::vector<IpAddress> gone;
+  std::ranges::set_difference(name.addresses, answer->addresses, std::back_inserter(gone));
+  spdlog::info("{} is {} now{}", host, list_of(answer->addresses),
+               gone.empty() ? std::string() : fmt::format(", no longer {}", list_of(gone)));
   name.addresses = answer->addresses;
   changed_();
 }

@@ -16,6 +16,7 @@
 #include "dispatch/server_pool.h"
 #include "platform/dns_resolver.h"
 #include "platform/loop.h"
+#include "platform/resolver.h"
 
 namespace portshare {
 
@@ -38,13 +39,14 @@ class NameRefresher {
   NameRefresher& operator=(const NameRefresher&) = delete;
   ~NameRefresher();
 
+  /// The names in this configuration for which addresses_of() would ask.
+  [[nodiscard]] std::vector<std::string> unknown_names(const Config& config) const;
   /// What is known of a name that is being followed, or what `otherwise` says, which is known from then on.
   [[nodiscard]] std::expected<std::vector<IpAddress>, std::string> addresses_of(const std::string& host,
                                                                                 const HostLookup& otherwise);
-  /// Asks for the names of `config` that are not being followed, all at once. `done` is called when each has
-  /// its answer, at once or within some seconds; learned() has them until the next call. One at a time.
-  void learn(const Config& config, std::function<void()> done);
-  [[nodiscard]] std::expected<std::vector<IpAddress>, std::string> learned(const std::string& host) const;
+  /// Looks up the unknown_names(), all at once. `done` is called when each has its answer, at once or within
+  /// some seconds, and not after this is gone.
+  void learn(const Config& config, std::function<void(HostAnswers)> done);
   /// What is known, and an error if nothing is.
   [[nodiscard]] std::expected<std::vector<IpAddress>, std::string> known(const std::string& host) const;
   /// Follows the names of this configuration, and forgets the others.
@@ -63,8 +65,9 @@ class NameRefresher {
     bool is_failing = false;
   };
 
-  [[nodiscard]] const Name* followed(const std::string& host) const;
   Name& name_of(const std::string& host);
+  /// None: the name is not followed, or has no address yet.
+  [[nodiscard]] const std::vector<IpAddress>* followed_addresses_of(const std::string& host) const;
   void ask(Name& name);
   void look_up(const std::string& host, const std::function<void(const DnsResolver::Answer&)>& done);
   void answered(const std::string& host, const DnsResolver::Answer& answer);
@@ -73,8 +76,6 @@ class NameRefresher {
   const LookUp look_up_;
   const std::function<void()> changed_;
   std::map<std::string, std::unique_ptr<Name>> names_;
-  std::map<std::string, DnsResolver::Answer> learned_;                     // an error at first
-  std::size_t unanswered_ = 0;                                             // of those
   std::shared_ptr<const bool> life_ = std::make_shared<const bool>(true);  // what is posted asks for it
 };
 

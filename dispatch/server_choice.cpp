@@ -122,6 +122,11 @@ bool ServerChoice::has_room(std::uint32_t backend) const {
   });
 }
 
+bool ServerChoice::is_worth_waiting(std::uint32_t backend) const {
+  return std::ranges::any_of(pool_.backend(backend).servers,
+                             [](const Server& server) { return server.state->is_usable(); });
+}
+
 void ServerChoice::connect_succeeded(std::uint32_t backend, std::uint32_t server) const {
   const Server& taken = pool_.backend(backend).servers[server];
   if (taken.state->connect_succeeded(worker_)) {

@@ -59,6 +59,8 @@ class ServerChoice {
   }
   /// Whether a pick could succeed where another one found all of them full. Changes nothing.
   [[nodiscard]] bool has_room(std::uint32_t backend) const;
+  /// Whether any server is well, so that it makes sense to wait for room.
+  [[nodiscard]] bool is_worth_waiting(std::uint32_t backend) const;
 
   void connect_succeeded(std::uint32_t backend, std::uint32_t server) const;
   void connect_failed(std::uint32_t backend, std::uint32_t server, Status status,

@@ -17,9 +17,11 @@ void Session::connect_to(std::uint32_t backend) {
   connect_outcome_ = Outcome::unavailable;
   connect_started_ = loop().now();
   server_place_.release();
-  // Nobody overtakes those that wait.
+  // Nobody overtakes those that wait. But where all servers have gone meanwhile, nobody joins them: in a busy
+  // hour the queue would never end, and everybody wait to be told what is known.
   const BackendServers& servers = snapshot_->servers().backend(backend_);
-  if (servers.max_connections != 0 && servers.queue->size() != 0) {
+  if (servers.max_connections != 0 && servers.queue->size() != 0 &&
+      snapshot_->choice().is_worth_waiting(backend_)) {
     return wait_for_room(ServerQueue::Place::last);
   }
   connect_next();

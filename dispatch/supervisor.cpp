@@ -140,6 +140,8 @@ void Supervisor::signalled(Signal signal) {
       return end_all();
     case Signal::reload:
       return reload([](const ReloadReport&) {});
+    case Signal::open_logs_again:
+      return dispatcher_->open_access_log_again();
     case Signal::upgrade:
       return upgrade({}, [](const auto&) {});
   }
@@ -166,6 +168,10 @@ void Supervisor::shut_down() {
 }
 
 void Supervisor::upgrade(std::string program, std::function<void(std::expected<int, std::string>)> done) {
+  if (!reloads_.empty()) {
+    after_reloads_.push_back([this, program, done] { upgrade(program, done); });
+    return;
+  }
   if (upgrade_ || dispatcher_->is_draining()) {
     return done(std::unexpected(dispatcher_->is_draining() ? "this program is at its end"
                                                            : "an upgrade is under way already"));
@@ -227,7 +233,9 @@ void Supervisor::stuck_time_is_over() {
 void Supervisor::begin_draining() {
   if (upgrade_) {
     upgrade_.reset();  // the other program ends, too
-    std::exchange(upgrade_done_, nullptr)(std::unexpected("this program has been told to end"));
+    if (const auto done = std::exchange(upgrade_done_, nullptr)) {
+      done(std::unexpected("this program has been told to end"));
+    }
   }
   service_manager_.stopping();
   service_manager_.status("shutting down: waiting for the last connections");
@@ -272,21 +280,32 @@ void Supervisor::end_all() {
 }
 
 void Supervisor::reload(std::function<void(const ReloadReport&)> done) {
+  reloads_.push_back(std::move(done));
+  if (reloads_.size() == 1) next_reload();
+}
+
+void Supervisor::next_reload() {
   service_manager_.reloading();
-  // A large file takes this thread its time: the whole of the watchdog's is for that.
+  // The file is read on this thread, and may be a large one: the whole of the watchdog's time is for that.
   if (dispatcher_->watch().stuck_count() == 0) service_manager_.keep_alive();
-  reload_file([this, done = std::move(done)](const ReloadReport& report) {
+  reload_file([this](const ReloadReport& report) {
     program_.note(report);
     service_manager_.status(report.succeeded ? "serving the reloaded configuration"
                                              : "the last reload failed; serving the configuration before it");
     service_manager_.ready();
+    const auto done = std::move(reloads_.front());
+    reloads_.pop_front();
+    if (!reloads_.empty()) {
+      loop_.post([this] { next_reload(); });
+    } else {
+      for (const auto& each : std::exchange(after_reloads_, {})) loop_.post(each);
+    }
     done(report);
   });
 }
 
 void Supervisor::reload_file(const std::function<void(const ReloadReport&)>& done) {
-  const auto before = dispatcher_->snapshot()->config;
-  ConfigResult result = read_config_file(before->file);
+  ConfigResult result = read_config_file(dispatcher_->snapshot()->config->file);
   std::vector<std::string> faults;
   for (const Diagnostic& diagnostic : result.diagnostics) {
     if (result.config) {
@@ -298,25 +317,35 @@ void Supervisor::reload_file(const std::function<void(const ReloadReport&)>& don
   if (!result.config) return done(failed_reload(std::move(faults)));
 
   const auto after = without_rules(std::move(*result.config));
+  dispatcher_->look_up_names(
+      *after, [this, after, done](HostAnswers answers) { apply(after, std::move(answers), done); });
+}
+
+void Supervisor::apply(const std::shared_ptr<const Config>& after, HostAnswers answers,
+                       const std::function<void(const ReloadReport&)>& done) {
+  const auto before = dispatcher_->snapshot()->config;
   if (dispatcher_->is_draining()) return done(failed_reload({"the program is shutting down"}));
   if (upgrade_) return done(failed_reload({"an upgrade is under way, which reads the file as well"}));
   if (const auto opened = control_->adopt(after->server); !opened) {
     return done(failed_reload({opened.error()}));
   }
-  dispatcher_->reload(after, [this, before, after, done](const Dispatcher::Outcome& outcome) {
-    if (!outcome) {
-      // What it had before was its own a moment ago.
-      if (const auto back = control_->adopt(before->server); !back) spdlog::error("reload: {}", back.error());
-      return done(failed_reload(lines_of(outcome.error())));
-    }
-    set_log_level(after->server.log.level);
-    address_follower_->look();
-    const ReloadReport report{.succeeded = true, .changes = differences(*before, *after), .faults = {}};
-    spdlog::info("reload: {} is in force{}", after->file,
-                 report.changes.empty() ? ", and nothing is different" : "");
-    for (const std::string& change : report.changes) spdlog::info("reload: {}", change);
-    done(report);
-  });
+  dispatcher_->reload(
+      after, std::move(answers), [this, before, after, done](const Dispatcher::Outcome& outcome) {
+        if (!outcome) {
+          // What it had before was its own a moment ago.
+          const bool is_closing = !control_ || !control_closed_.empty();
+          const auto back = is_closing ? std::expected<void, std::string>() : control_->adopt(before->server);
+          if (!back) spdlog::error("reload: {}", back.error());
+          return done(failed_reload(lines_of(outcome.error())));
+        }
+        set_log_level(after->server.log.level);
+        address_follower_->look();
+        const ReloadReport report{.succeeded = true, .changes = differences(*before, *after), .faults = {}};
+        spdlog::info("reload: {} is in force{}", after->file,
+                     report.changes.empty() ? ", and nothing is different" : "");
+        for (const std::string& change : report.changes) spdlog::info("reload: {}", change);
+        done(report);
+      });
 }
 
 }  // namespace portshare

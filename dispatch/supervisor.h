@@ -1,6 +1,7 @@
 // The control thread of a running program.
 #pragma once
 
+#include <deque>
 #include <expected>
 #include <functional>
 #include <memory>
@@ -19,6 +20,7 @@
 #include "dispatch/takeover.h"
 #include "dispatch/upgrade.h"
 #include "platform/loop.h"
+#include "platform/resolver.h"
 #include "platform/service_manager.h"
 #include "platform/signals.h"
 
@@ -45,13 +47,14 @@ class Supervisor {
   /// worker is stuck, its thread is still there, and destroying this would wait for it.
   void run();
 
-  /// Reads the file of the present configuration again. `done` is called with what came of it.
+  /// Reads the file of the present configuration again, after those reloads that are under way. `done` is
+  /// called with what came of it.
   void reload(std::function<void(const ReloadReport&)> done);
   /// Stops accepting; ends after the last connection.
   void drain();
   /// Starts `program`, an absolute path, or if it is empty the file of this one, which may be a newer version
   /// by now, and gives everything to it. `done` is called when it accepts connections, with its process, or
-  /// when it has failed to, and nothing has changed.
+  /// when it has failed to, and nothing has changed. Reloads that are under way are waited for.
   void upgrade(std::string program, std::function<void(std::expected<int, std::string>)> done);
   /// Stops accepting, and ends in any case when the configuration's time is over.
   void shut_down();
@@ -65,7 +68,10 @@ class Supervisor {
   [[nodiscard]] Loop& loop() { return loop_; }
 
  private:
+  void next_reload();
   void reload_file(const std::function<void(const ReloadReport&)>& done);
+  void apply(const std::shared_ptr<const Config>& after, HostAnswers answers,
+             const std::function<void(const ReloadReport&)>& done);
   void signalled(Signal signal);
   void time_is_over();
   void end_all();
@@ -84,10 +90,12 @@ class Supervisor {
   std::optional<AddressFollower> address_follower_;
   std::optional<ListenerWatch> listener_watch_;
   RunningProgram program_{*this};
-  std::unique_ptr<Control> control_;                   // null: it is closed
-  std::vector<std::function<void()>> control_closed_;  // to be called when it is
-  std::unique_ptr<Takeover> takeover_;                 // null: nobody was there before
-  std::unique_ptr<Upgrade> upgrade_;                   // null: none is under way
+  std::unique_ptr<Control> control_;                              // null: it is closed
+  std::vector<std::function<void()>> control_closed_;             // to be called when it is
+  std::deque<std::function<void(const ReloadReport&)>> reloads_;  // to be answered; the first is under way
+  std::vector<std::function<void()>> after_reloads_;
+  std::unique_ptr<Takeover> takeover_;  // null: nobody was there before
+  std::unique_ptr<Upgrade> upgrade_;    // null: none is under way
   std::function<void(const Upgrade::Started&)> upgrade_done_;
   std::optional<SignalThread> signals_;
   Timer drain_timer_;

@@ -171,9 +171,7 @@ void Upgrade::lose() {
   is_there_ = false;
   channel_.shut_down();
   spdlog::error(
-      "upgrade: the other program is gone, or has not answered for {} s; connections that it has not taken "
-      "go "
-      "on here",
+      "upgrade: the other program is gone, or has not answered for {} s; who has not moved goes on here",
       std::chrono::duration<double>(options_.answer_patience).count());
 }
 

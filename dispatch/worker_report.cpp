@@ -36,7 +36,7 @@ WorkerReport Worker::report() {
           .loop_turns = loop_.turns(),
           .buffers = loop_.buffers().outstanding(),
           .pipes = loop_.backend().pipes_in_use(),
-          .access_records_dropped = options_.access_log ? options_.access_log->dropped() : 0,
+          .access_records_lost = options_.access_log ? options_.access_log->lost() : 0,
           .is_accepting = !paused_ && !draining_};
 }
 

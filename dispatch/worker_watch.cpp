@@ -19,7 +19,7 @@ WorkerWatch::WorkerWatch(Loop& control, Options options)
       options_(std::move(options)),
       workers_(options_.workers),
       timer_([](void* self) { static_cast<WorkerWatch*>(self)->look(); }, this) {
-  for (std::size_t worker = 0; worker < workers_.size(); ++worker) ask(worker);
+  // Not asked at once: the loop's time stands still until its next turn, maybe since long before the start.
   control_.arm(timer_, options_.interval);
 }
 

@@ -4,9 +4,14 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
+#include <cstddef>
 #include <memory>
+#include <mutex>
 #include <system_error>
+#include <thread>
+#include <utility>
 
 #include "platform/address_translation.h"
 
@@ -35,6 +40,29 @@ std::expected<std::vector<IpAddress>, std::string> resolve_host(const std::strin
   }
   if (addresses.empty()) return std::unexpected("cannot resolve " + host + ": the name has no address");
   return addresses;
+}
+
+HostAnswers resolve_hosts(const std::vector<std::string>& hosts) {
+  constexpr std::size_t most_threads = 32;
+  HostAnswers answers;
+  std::mutex mutex;
+  std::atomic<std::size_t> next = 0;
+  const auto resolve_some = [&] {
+    for (std::size_t index = next++; index < hosts.size(); index = next++) {
+      auto answer = resolve_host(hosts[index]);
+      const std::lock_guard lock(mutex);
+      answers.insert_or_assign(hosts[index], std::move(answer));
+    }
+  };
+  std::vector<std::thread> threads;
+  try {
+    while (threads.size() + 1 < std::min(hosts.size(), most_threads)) threads.emplace_back(resolve_some);
+  } catch (const std::system_error&) {
+    // The system gives no more; those that there are do it.
+  }
+  resolve_some();
+  for (std::thread& thread : threads) thread.join();
+  return answers;
 }
 
 }  // namespace portshare

@@ -13,14 +13,23 @@ namespace {
 // To ourselves only; nobody outside has a reason to send it.
 constexpr int wake_signal = SIGURG;
 
-sigset_t handled_signals() {
+sigset_t set_of(std::initializer_list<int> numbers) {
   sigset_t set{};
   sigemptyset(&set);
-  for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGUSR2, wake_signal}) sigaddset(&set, number);
+  for (const int number : numbers) sigaddset(&set, number);
   return set;
 }
 
+sigset_t handled_signals() {
+  return set_of({SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2, wake_signal});
+}
+
 }  // namespace
+
+void hold_requests() {
+  const sigset_t set = set_of({SIGHUP, SIGUSR1, SIGUSR2});
+  pthread_sigmask(SIG_BLOCK, &set, nullptr);
+}
 
 void block_signals() {
   const sigset_t set = handled_signals();
@@ -47,6 +56,8 @@ std::optional<Signal> wait_for_signal(std::optional<std::chrono::milliseconds> l
       return Signal::terminate;
     case SIGHUP:
       return Signal::reload;
+    case SIGUSR1:
+      return Signal::open_logs_again;
     case SIGUSR2:
       return Signal::upgrade;
     default:

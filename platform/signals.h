@@ -11,13 +11,18 @@
 namespace portshare {
 
 enum class Signal : std::uint8_t {
-  terminate,  ///< SIGTERM, SIGINT
-  reload,     ///< SIGHUP
-  upgrade,    ///< SIGUSR2
+  terminate,        ///< SIGTERM, SIGINT
+  reload,           ///< SIGHUP
+  open_logs_again,  ///< SIGUSR1
+  upgrade,          ///< SIGUSR2
 };
 
-/// Keeps these signals for wait_for_signal, and ignores SIGPIPE. To be called first in main: threads started
-/// later inherit it, and a signal that comes before anybody waits is not lost.
+/// Keeps SIGHUP, SIGUSR1 and SIGUSR2 until somebody waits for them: while a program starts they would end it.
+/// SIGTERM may.
+void hold_requests();
+
+/// Keeps all of these signals for wait_for_signal, and ignores SIGPIPE. To be called before the first thread:
+/// threads started later inherit it, and a signal that comes before anybody waits is not lost.
 void block_signals();
 
 /// Waits for the next one, at most `longest`; for one thread, usually the first. Signals of one kind that

@@ -7,6 +7,7 @@
 #include <cassert>
 #include <chrono>
 #include <cstdio>
+#include <filesystem>
 #include <iterator>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -212,7 +213,8 @@ AdminClient::~AdminClient() = default;
 std::expected<AdminClient, std::string> AdminClient::from_options(const po::variables_map& values) {
   const auto* const text = option_value<std::string>(values, "admin");
   if (text == nullptr) return std::unexpected(std::string("--admin is missing"));
-  auto address = parse_socket_address(text->starts_with('/') ? "unix:" + *text : *text);
+  const bool is_path = text->find('/') != std::string::npos && !text->starts_with("unix:");
+  auto address = parse_socket_address(is_path ? "unix:" + std::filesystem::absolute(*text).string() : *text);
   if (!address) return std::unexpected(fmt::format("--admin: {}", address.error()));
   auto engine = make_engine(Engine::epoll);
   if (!engine) return std::unexpected(engine.error().reason);
@@ -295,6 +297,11 @@ std::string percent_encoded(std::string_view text) {
 int report_failure(std::string_view command, std::string_view sentence) {
   fmt::print(stderr, "portshare {}: {}\n", command, sentence);
   return exit_code::failed;
+}
+
+int exit_code_of(const AdminAnswer& answer) {
+  if (answer.succeeded()) return exit_code::fine;
+  return answer.is_wrong_usage() ? exit_code::usage : exit_code::failed;
 }
 
 int report_refusal(std::string_view command, const AdminAnswer& answer) {

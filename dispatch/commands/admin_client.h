@@ -78,8 +78,9 @@ class AdminClient {
 
 /// Prints "portshare COMMAND: SENTENCE" on stderr; exit_code::failed.
 [[nodiscard]] int report_failure(std::string_view command, std::string_view sentence);
-
-/// The same of an answer that has not succeeded, with the exit code that it stands for.
+/// 0; or for what was refused 1, and 2 where the words of the command were wrong.
+[[nodiscard]] int exit_code_of(const AdminAnswer& answer);
+/// The same of an answer that has not succeeded, with its sentence on stderr.
 [[nodiscard]] int report_refusal(std::string_view command, const AdminAnswer& answer);
 
 /// Whether `word`, the value of `option`, is one of `choices`; the error is a sentence with what was meant.

@@ -9,6 +9,7 @@
 #include "command_line/command_line.h"
 #include "dispatch/commands/admin_client.h"
 #include "dispatch/commands/text_table.h"
+#include "dispatch/control/connection_list.h"
 #include "dispatch/port_owner_text.h"
 
 namespace portshare {
@@ -99,9 +100,7 @@ int connections_command(std::span<const std::string> arguments) {
   if (!client) return report_usage_error("connections", client.error());
   const bool kills = values->contains("kill");
   if (const auto* state = option_value<std::string>(*values, "state")) {
-    constexpr std::array<std::string_view, 6> states{"first_flight", "connecting", "waiting",
-                                                     "relaying",     "idle",       "ending"};
-    if (const auto known = check_choice("--state", *state, states); !known) {
+    if (const auto known = check_choice("--state", *state, connection_states); !known) {
       return report_usage_error("connections", known.error());
     }
   }

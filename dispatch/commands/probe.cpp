@@ -17,7 +17,7 @@
 namespace portshare {
 namespace {
 
-constexpr std::size_t line_length = 96;
+constexpr std::size_t line_length = 80;
 
 /// The sentence as a point of a list, in lines of that length.
 void print_point(std::string_view sentence) {
@@ -97,8 +97,8 @@ void print_json(const ProbeResults& results) {
 
 void print_text(const ProbeResults& results) {
   fmt::print(
-      "{}\nA first socket has, or had, a port; a second one is bound to it. Each cell was tried on "
-      "loopback.\n\n"
+      "{}\nA first socket has, or had, a port; a second one is bound to it. Each cell was\n"
+      "tried on loopback.\n\n"
       "{}\nWhat this means here:\n",
       describe_system(), probe_table(results));
   for (const std::string& sentence : probe_summary(results)) print_point(sentence);

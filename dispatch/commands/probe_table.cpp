@@ -11,9 +11,10 @@
 namespace portshare {
 namespace {
 
+// A line fits into 80 columns.
 constexpr std::size_t addresses_width = 22;
-constexpr std::size_t owners_width = 23;
-constexpr std::size_t cell_width = 5;
+constexpr std::size_t owners_width = 16;
+constexpr std::size_t cell_width = 4;
 constexpr std::string_view group_separator = "  ";
 
 std::string_view symbol(ProbeVerdict verdict) {
@@ -37,9 +38,14 @@ std::string_view symbol(ProbeVerdict verdict) {
 }
 
 constexpr std::string_view legend =
-    "  -  the second socket's bind fails          1    both listen, the first gets all connections\n"
-    "  b  its bind succeeds, its listen fails     2    it listens and gets all connections\n"
-    "  x  it listens, and nobody gets any         1+2  both listen and get connections, at random\n";
+    "  no   no option             A    SO_REUSEADDR          P  SO_REUSEPORT\n"
+    "  same user: the second socket is of the same process, and of another one\n\n"
+    "  -    the second socket's bind fails\n"
+    "  b    its bind succeeds, its listen fails\n"
+    "  x    it listens, and nobody gets any connection\n"
+    "  1    both listen, the first gets all connections\n"
+    "  2    the second listens and gets all connections\n"
+    "  1+2  both listen and get connections, at random\n";
 
 std::string_view title(PortUse use) {
   switch (use) {
@@ -69,11 +75,11 @@ std::string_view name(SecondOwner owner) {
 std::string_view short_name(ShareOption option) {
   switch (option) {
     case ShareOption::none:
-      return "none";
+      return "no";
     case ShareOption::reuse_address:
-      return "ADDR";
+      return "A";
     case ShareOption::reuse_port:
-      return "PORT";
+      return "P";
   }
   std::unreachable();
 }
@@ -113,11 +119,11 @@ std::vector<Row> make_rows(const ProbeResults& results, PortUse use, const Addre
   return rows;
 }
 
-/// Those of a row are neighbours in `all_second_owners`.
+/// Those of a row are neighbours in `all_second_owners`. Both kinds of process are of the same user.
 std::string_view describe_owners(const std::vector<SecondOwner>& owners) {
   if (owners.size() == all_second_owners.size()) return "anyone";
   if (owners.size() == 1) return name(owners.front());
-  return owners.front() == SecondOwner::same_process ? "same or other process" : "other process or user";
+  return owners.front() == SecondOwner::same_process ? "same user" : "other processes";
 }
 
 std::string describe(const AddressPair& addresses) {
@@ -134,14 +140,21 @@ void end_line(std::string& out) {
   out += '\n';
 }
 
+/// What stands in the columns to the right of it.
+void add_caption(std::string& out, std::string_view addresses, std::string_view caption) {
+  fmt::format_to(std::back_inserter(out), "  {:<{}}{:>{}}", addresses, addresses_width, caption,
+                 owners_width - 1);
+  out += ' ';
+}
+
 void add_heading(std::string& out) {
   const std::size_t options = share_options().size();
-  add_labels(out, "", "option of the first:");
+  add_caption(out, "", "the first has:");
   for (const ShareOption first : share_options())
     fmt::format_to(std::back_inserter(out), "{:<{}}{}", to_string(first), options * cell_width,
                    group_separator);
   end_line(out);
-  add_labels(out, "first, second address", "   and of the second:");
+  add_caption(out, "first, second address", "the second has:");
   for (std::size_t i = 0; i < options; ++i) {
     for (const ShareOption second : share_options())
       fmt::format_to(std::back_inserter(out), "{:<{}}", short_name(second), cell_width);

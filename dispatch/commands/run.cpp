@@ -86,6 +86,7 @@ int run_command(std::span<const std::string> arguments) {
        "Runs in the foreground. Prints the line \"ready\" on stderr when every listener is bound."},
       options, arguments);
   if (!values) return values.error();
+  hold_requests();
   auto config = load_config(*values);
   if (!config) return exit_code::usage;
   return run_dispatcher(std::move(*config));

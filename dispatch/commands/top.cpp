@@ -9,6 +9,7 @@
 #include "command_line/command_line.h"
 #include "dispatch/commands/admin_client.h"
 #include "dispatch/commands/top_screen.h"
+#include "platform/signals.h"
 #include "platform/terminal.h"
 
 namespace portshare {
@@ -64,6 +65,8 @@ std::expected<void, std::string> watch_live(AdminClient& client, const TerminalS
         return true;
       },
       [&] {
+        // Whatever signal it is: the terminal is to be as it was.
+        if (wait_for_signal(std::chrono::milliseconds{0})) return false;
         while (const auto key = terminal.key()) {
           if (*key == 'q' || *key == 'Q' || *key == ctrl_c) return false;
         }
@@ -92,6 +95,7 @@ int top_command(std::span<const std::string> arguments) {
   {
     const auto terminal = TerminalScreen::open();
     if (!terminal) return report_usage_error("top", "this is no terminal; --once prints one picture");
+    block_signals();
     watched = watch_live(*client, *terminal);
   }
   if (!watched) return report_failure("top", watched.error());

@@ -31,11 +31,6 @@ HttpResponse json_response(const Json& json, unsigned status = 200) {
   return json_response(json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n", status);
 }
 
-/// A request that cannot be done, and why.
-HttpResponse fault(unsigned status, const std::string& sentence) {
-  return json_response(Json{{"error", sentence}}, status);
-}
-
 /// The text under `key` of a JSON object; none: it is missing, or the body is no such object.
 std::optional<std::string> text_of(const std::string& body, const char* key) {
   const Json json = Json::parse(body, nullptr, false);
@@ -87,10 +82,11 @@ void Api::handle(const HttpRequest& request, HttpReply reply) const {
     allowed = endpoint.method;
   }
   if (allowed.empty()) {
-    return reply.send(fault(404, fmt::format("there is no '{}' here; see docs/admin.md", request.path)));
+    return reply.send(
+        error_response(404, fmt::format("there is no '{}' here; see docs/admin.md", request.path)));
   }
   HttpResponse response =
-      fault(405, fmt::format("'{}' takes {} and not {}", request.path, allowed, request.method));
+      error_response(405, fmt::format("'{}' takes {} and not {}", request.path, allowed, request.method));
   response.fields = fmt::format("Allow: {}\r\n", allowed == "GET" ? "GET, HEAD" : allowed);
   reply.send(response);
 }
@@ -132,7 +128,7 @@ void Api::events(const HttpRequest& /*request*/, HttpReply reply) const {
 
 void Api::connections(const HttpRequest& request, HttpReply reply) const {
   auto filter = ConnectionFilter::parse(request.query);
-  if (!filter) return reply.send(fault(400, filter.error()));
+  if (!filter) return reply.send(error_response(400, filter.error()));
   program_.list_connections(std::move(*filter), [reply](const ConnectionList& list) {
     reply.send(json_response(connections_document(list)));
   });
@@ -140,10 +136,10 @@ void Api::connections(const HttpRequest& request, HttpReply reply) const {
 
 void Api::end_connections(const HttpRequest& request, HttpReply reply) const {
   auto filter = ConnectionFilter::parse(request.query);
-  if (!filter) return reply.send(fault(400, filter.error()));
+  if (!filter) return reply.send(error_response(400, filter.error()));
   if (!filter->is_deliberate()) {
     return reply.send(
-        fault(400, "say which connections: ?id=, ?listener=, ?backend=, ?client=, ?name=, or ?all"));
+        error_response(400, "say which connections: ?id=, ?listener=, ?backend=, ?client=, ?name=, or ?all"));
   }
   program_.end_connections(
       std::move(*filter), [reply](std::size_t ended) { reply.send(json_response(Json{{"killed", ended}})); });
@@ -176,12 +172,12 @@ void Api::upgrade(const HttpRequest& request, HttpReply reply) const {
   if (!request.body.empty()) {
     auto text = text_of(request.body, "binary");
     if (!text || !text->starts_with('/')) {
-      return reply.send(fault(400, R"(the body is {"binary": "/path"}, or empty)"));
+      return reply.send(error_response(400, R"(the body is {"binary": "/path"}, or empty)"));
     }
     binary = std::move(*text);
   }
   program_.upgrade(std::move(binary), [reply](const std::expected<std::string, std::string>& result) {
-    if (!result) return reply.send(fault(422, result.error()));
+    if (!result) return reply.send(error_response(422, result.error()));
     reply.send(json_response(Json{{"upgraded", true}, {"message", *result}}));
   });
 }
@@ -193,10 +189,13 @@ void Api::set_log_level(const HttpRequest& request, HttpReply reply) const {
                                                                          {"warning", LogLevel::warning},
                                                                          {"error", LogLevel::error}}};
   const auto word = text_of(request.body, "level");
+  if (!word)
+    return reply.send(error_response(400, R"(the body is {"level": "debug"}, "info", "warn" or "error")"));
   const auto* const level =
       std::ranges::find_if(levels, [&](const auto& known) { return known.first == word; });
   if (level == levels.end()) {
-    return reply.send(fault(400, R"(the body is {"level": "debug"}, "info", "warn" or "error")"));
+    return reply.send(
+        error_response(400, fmt::format("'{}' is no level: use debug, info, warn or error", *word)));
   }
   program_.set_log_level(level->second);
   reply.send(json_response(Json{{"level", *word}}));
@@ -209,18 +208,21 @@ void Api::set_server(const HttpRequest& request, HttpReply reply) const {
   const std::string_view path = std::string_view(request.path).substr(server_path_begin.size());
   const std::size_t middle = path.find(server_path_middle);
   if (middle == std::string_view::npos) {
-    return reply.send(fault(404, "a server is called /backends/NAME/servers/ADDRESS"));
+    return reply.send(error_response(404, "a server is called /backends/NAME/servers/ADDRESS"));
   }
   const std::string_view backend = path.substr(0, middle);
   const std::string_view address = path.substr(middle + server_path_middle.size());
   const auto word = text_of(request.body, "state");
+  if (!word)
+    return reply.send(error_response(400, R"(the body is {"state": "enabled"}, "disabled" or "drain")"));
   const auto* const wish =
       std::ranges::find_if(wishes, [&](const auto& known) { return known.first == word; });
   if (wish == wishes.end()) {
-    return reply.send(fault(400, R"(the body is {"state": "enabled"}, "disabled" or "drain")"));
+    return reply.send(
+        error_response(400, fmt::format("'{}' is no state: use enabled, disabled or drain", *word)));
   }
   const auto done = program_.set_server(backend, address, wish->second);
-  if (!done) return reply.send(fault(404, done.error()));
+  if (!done) return reply.send(error_response(404, done.error()));
   reply.send(json_response(Json{{"backend", backend}, {"server", address}, {"state", *word}}));
 }
 

@@ -1,9 +1,12 @@
 #include "dispatch/control/connection_list.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <charconv>
+
+#include "core/host_name.h"
 
 namespace portshare {
 
@@ -16,6 +19,14 @@ std::string id_of(const ConnectionView& view) {
 bool matches_name(std::string_view pattern, std::string_view name) {
   if (!pattern.starts_with("*.")) return pattern == name;
   return name.size() >= pattern.size() && name.ends_with(pattern.substr(1));
+}
+
+/// In the form in which connections have their names; none: it is no name.
+std::optional<std::string> name_pattern(std::string_view text) {
+  const std::string_view below = text.starts_with("*.") ? text.substr(0, 2) : "";
+  const auto name = HostName::from_authority(text.substr(below.size()));
+  if (!name) return std::nullopt;
+  return fmt::format("{}{}", below, name->view());
 }
 
 }  // namespace
@@ -49,14 +60,21 @@ std::expected<ConnectionFilter, std::string> ConnectionFilter::parse(
     } else if (key == "server") {
       filter.server = value;
     } else if (key == "name") {
-      filter.name = value;
+      auto pattern = name_pattern(value);
+      if (!pattern) return std::unexpected(fmt::format("name: '{}' is no name and no *.NAME", value));
+      filter.name = std::move(*pattern);
     } else if (key == "state") {
+      if (std::ranges::find(connection_states, value) == connection_states.end()) {
+        return std::unexpected(
+            fmt::format("state: '{}' is none of {}", value, fmt::join(connection_states, ", ")));
+      }
       filter.state = value;
     } else if (key == "client") {
       const auto prefix = IpPrefix::parse(value);
       if (!prefix) return std::unexpected(fmt::format("client: '{}' is no address and no prefix", value));
       filter.client = *prefix;
     } else if (key == "all") {
+      if (!value.empty()) return std::unexpected(fmt::format("all: takes no value, and not '{}'", value));
       filter.all = true;
     } else if (key == "limit") {
       const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), filter.limit);

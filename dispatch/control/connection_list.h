@@ -1,6 +1,7 @@
 // The connections of a running program, as the admin socket lists and ends them.
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -16,6 +17,10 @@
 
 namespace portshare {
 
+/// The words for what a connection is at.
+inline constexpr std::array<std::string_view, 6> connection_states{"first_flight", "connecting", "waiting",
+                                                                   "relaying",     "idle",       "ending"};
+
 /// One connection, by views into what its worker has: for the time of a look, on the worker's thread.
 struct ConnectionView {
   std::uint32_t worker = 0;
@@ -25,7 +30,7 @@ struct ConnectionView {
   std::string_view server;
   std::string_view name;
   std::string_view protocol;  ///< empty: not known yet
-  std::string_view state;
+  std::string_view state;     ///< one of connection_states
   std::optional<IpEndpoint> client;
   std::optional<IpEndpoint> destination;
   std::chrono::microseconds age{0};   ///< since the accept
@@ -62,7 +67,7 @@ struct ConnectionFilter {
   std::optional<std::string> listener;
   std::optional<std::string> backend;
   std::optional<std::string> server;
-  std::optional<std::string> name;  ///< "example.com", or "*.example.com" for all below it
+  std::optional<std::string> name;  ///< "example.com", or "*.example.com" for all below it; lower-cased
   std::optional<std::string> state;
   std::optional<IpPrefix> client;
   bool all = false;                   ///< said in so many words: there is no other filter on purpose

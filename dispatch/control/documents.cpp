@@ -95,7 +95,8 @@ Json server_json(const ServerStatus& server) {
             {"checks", server.checks},
             {"failed_checks", server.failed_checks}};
   json["last_check_seconds_ago"] = seconds_or_null(server.last_check_age);
-  json["last_check_duration_seconds"] = seconds(server.last_check_duration);
+  json["last_check_duration_seconds"] =
+      server.last_check_age ? Json(seconds(server.last_check_duration)) : Json();
   return json;
 }
 
@@ -145,7 +146,7 @@ class ReportParts {
                          {"buffers", worker.buffers},
                          {"pipes", worker.pipes},
                          {"loop_turns", worker.loop_turns},
-                         {"access_log_dropped", worker.access_records_dropped}});
+                         {"access_log_dropped", worker.access_records_lost}});
     }
     return workers;
   }

@@ -48,7 +48,29 @@ Loop& HttpConnection::loop() const {
   return server_.loop();
 }
 
+/// From now on, in this state, it is the client's turn.
+void HttpConnection::begin_waiting(State state) {
+  state_ = state;
+  waiting_since_ = loop().now();
+}
+
+std::optional<std::chrono::microseconds> HttpConnection::waiting_time() const {
+  switch (state_) {
+    case State::reading:
+    case State::sending:
+    case State::streaming:
+    case State::lingering:
+      return loop().now() - waiting_since_;
+    case State::answering:
+    case State::terminating:
+    case State::closing:
+      return std::nullopt;
+  }
+  std::abort();
+}
+
 void HttpConnection::start() {
+  begin_waiting(State::reading);
   loop().arm(timer_, server_.options().request_timeout);
   wait_for_input();
 }
@@ -65,7 +87,10 @@ void HttpConnection::received() {
   switch (state_) {
     case State::reading:
       if (client_ended_) return terminate();
-      if (is_idle()) loop().arm(timer_, server_.options().request_timeout);
+      if (is_idle()) {
+        begin_waiting(State::reading);
+        loop().arm(timer_, server_.options().request_timeout);
+      }
       input_.append(bytes);
       return read_requests();
     case State::answering:
@@ -109,7 +134,7 @@ void HttpConnection::read_requests() {
 void HttpConnection::answer(const HttpResponse& response) {
   assert(state_ == State::answering);
   awaited_request_ = 0;
-  state_ = State::sending;
+  begin_waiting(State::sending);
   if (server_.is_stopping()) closes_after_answer_ = true;
   std::string bytes = head_of(response.status, response.content_type);
   fmt::format_to(std::back_inserter(bytes), "Content-Length: {}\r\nConnection: {}\r\n{}\r\n",
@@ -122,7 +147,7 @@ void HttpConnection::begin_stream(std::string_view first) {
   assert(state_ == State::answering);
   if (reader_.is_head()) return answer({.content_type = "text/event-stream", .body = {}, .fields = {}});
   awaited_request_ = 0;
-  state_ = State::streaming;
+  begin_waiting(State::streaming);
   std::string bytes = head_of(200, "text/event-stream");
   bytes.append("Connection: close\r\n\r\n").append(first);
   send(std::make_shared<const std::string>(std::move(bytes)));
@@ -159,12 +184,12 @@ void HttpConnection::all_sent() {
   if (state_ == State::streaming) return loop().cancel(timer_);
   assert(state_ == State::sending);
   if (closes_after_answer_) {
-    state_ = State::lingering;
+    begin_waiting(State::lingering);
     loop().arm(timer_, linger_timeout);
     if (client_ended_) return terminate();
     return loop().shutdown(send_, socket_);
   }
-  state_ = State::reading;
+  begin_waiting(State::reading);
   was_answered_ = true;
   loop().arm(timer_, input_.empty() ? server_.options().idle_timeout : server_.options().request_timeout);
   if (!input_.empty()) return read_requests();

@@ -1,9 +1,11 @@
 // One connection of the control server.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -39,8 +41,12 @@ class HttpConnection {
   /// Of the request that waits for its answer; 0: none does.
   [[nodiscard]] std::uint64_t awaited_request() const { return awaited_request_; }
   [[nodiscard]] bool is_streaming() const { return state_ == State::streaming; }
+  [[nodiscard]] bool is_ending() const { return state_ == State::terminating || state_ == State::closing; }
   /// Has had an answer, and waits for the next request.
   [[nodiscard]] bool is_idle() const { return state_ == State::reading && was_answered_ && input_.empty(); }
+  /// How long it has been waiting for its client to send a request, to read its answer, or to have seen
+  /// enough of a stream; none: the program is at work for it, or it is at its end.
+  [[nodiscard]] std::optional<std::chrono::microseconds> waiting_time() const;
 
  private:
   enum class State : std::uint8_t {
@@ -56,6 +62,7 @@ class HttpConnection {
   void received();
   void sent();
   void timed_out();
+  void begin_waiting(State state);
   void read_requests();
   void wait_for_input();
   void send(std::shared_ptr<const std::string> bytes);
@@ -70,6 +77,7 @@ class HttpConnection {
   Op send_;  // also the close
   Timer timer_;
   State state_ = State::reading;
+  std::chrono::microseconds waiting_since_{0};
   bool client_ended_ = false;
   bool closes_after_answer_ = false;
   bool was_answered_ = false;

@@ -37,6 +37,9 @@ struct HttpResponse {
   return {.status = status, .body = std::move(sentence), .fields = {}};
 }
 
+/// Whatever is refused, and why: {"error": "a sentence"}.
+[[nodiscard]] HttpResponse error_response(unsigned status, const std::string& sentence);
+
 /// "200 OK".
 [[nodiscard]] std::string status_line_of(unsigned status);
 

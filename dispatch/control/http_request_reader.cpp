@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <charconv>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <string_view>
 #include <utility>
@@ -63,8 +64,8 @@ bool take_target(std::string_view target, HttpRequest& request) {
 
 }  // namespace
 
-HttpRequestReader::Progress HttpRequestReader::refuse(unsigned status, std::string sentence) {
-  refusal_ = text_response(status, std::move(sentence));
+HttpRequestReader::Progress HttpRequestReader::refuse(unsigned status, const std::string& sentence) {
+  refusal_ = error_response(status, sentence);
   keep_alive_ = false;
   is_head_ = false;
   return Progress::refused;
@@ -120,6 +121,14 @@ bool HttpRequestReader::answers_to(const HttpHead& head) const {
   if (hosts_ == HostPolicy::any || !head.has_host || head.host.is_address()) return true;
   const std::string_view name = head.host.view();
   return name == "localhost" || name.ends_with(".localhost");
+}
+
+HttpResponse error_response(unsigned status, const std::string& sentence) {
+  const nlohmann::json json{{"error", sentence}};
+  return {.status = status,
+          .content_type = "application/json",
+          .body = json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n",
+          .fields = {}};
 }
 
 std::string status_line_of(unsigned status) {

@@ -42,7 +42,7 @@ class HttpRequestReader {
 
  private:
   Progress take_head(const HttpHead& head);
-  Progress refuse(unsigned status, std::string sentence);
+  Progress refuse(unsigned status, const std::string& sentence);
   [[nodiscard]] bool answers_to(const HttpHead& head) const;
 
   HostPolicy hosts_;

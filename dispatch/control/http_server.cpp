@@ -14,6 +14,8 @@ namespace {
 
 // Before accepting is tried again after a shortage of descriptors, say.
 constexpr std::chrono::milliseconds retry_accept_after{500};
+// What a client has to send its request, or to read its answer, before a new one may have its place.
+constexpr std::chrono::milliseconds grace{1'000};
 // How long answers that are under way may take when the server stops.
 constexpr std::chrono::milliseconds stop_timeout{2'000};
 
@@ -51,14 +53,25 @@ void HttpServer::start() {
 void HttpServer::accept_next() {
   if (stopping_ || !accept_.is_idle()) return;
   if (connections_.size() >= options_.most_connections) make_room();
-  if (connections_.size() < options_.most_connections) loop_.accept(accept_, listener_);
+  if (connections_.size() < options_.most_connections) return loop_.accept(accept_, listener_);
+  loop_.arm(timer_, retry_accept_after);  // somebody may have waited long enough by then
 }
 
-/// The connection that has waited longest for a request goes; its end calls accept_next() again.
+/// A connection between two requests goes, or else the one that waits for its client longest; its end calls
+/// accept_next() again.
 void HttpServer::make_room() {
-  const auto idle =
-      std::ranges::find_if(connections_, [](const auto& connection) { return connection->is_idle(); });
-  if (idle != connections_.end()) (*idle)->terminate();
+  HttpConnection* longest = nullptr;
+  for (const auto& connection : connections_) {
+    if (connection->is_ending()) return;
+    const auto time = connection->waiting_time();
+    const bool may_go = time && (connection->is_idle() || connection->is_streaming() || *time >= grace);
+    if (!may_go) continue;
+    const auto rank = [](const HttpConnection& each) {
+      return std::pair(each.is_idle(), *each.waiting_time());
+    };
+    if (longest == nullptr || rank(*connection) > rank(*longest)) longest = connection.get();
+  }
+  if (longest != nullptr) longest->terminate();
 }
 
 void HttpServer::accepted() {

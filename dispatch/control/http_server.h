@@ -49,8 +49,9 @@ struct HttpServerOptions {
 };
 
 /// A client costs its own connection and nothing more: what it sends is bounded by HttpRequestReader's
-/// limits, what it does not read by one answer or one event. When all connections are taken, one that waits
-/// for its next request gives way to a new one; if there is none, the new one waits to be accepted.
+/// limits, what it does not read by one answer or one event. When all connections are taken, one gives way to
+/// a new one: one between two requests, or else a stream or one whose client has taken more than a second to
+/// send or to read. Only where the program is at work for all of them does the new one wait to be accepted.
 /// Everything on the loop's thread.
 class HttpServer {
  public:

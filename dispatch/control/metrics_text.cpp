@@ -244,9 +244,10 @@ class MetricsDocument {
                   [](const WorkerReport& worker) -> std::uint64_t { return worker.is_accepting ? 1 : 0; });
     write_workers("portshare_worker_stuck", "gauge", "1 if the worker does not come round its event loop.",
                   [](const WorkerReport& worker) -> std::uint64_t { return worker.is_stuck ? 1 : 0; });
-    write_workers("portshare_access_log_dropped_total", "counter",
-                  "Lines of the access log that were lost because its file or pipe was too slow.",
-                  [](const WorkerReport& worker) { return worker.access_records_dropped; });
+    write_workers(
+        "portshare_access_log_dropped_total", "counter",
+        "Lines of the access log that were lost because its file was too slow or could not be written.",
+        [](const WorkerReport& worker) { return worker.access_records_lost; });
   }
 
  private:

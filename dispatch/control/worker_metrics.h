@@ -99,7 +99,7 @@ struct WorkerReport {
   std::uint64_t loop_turns = 0;
   std::size_t buffers = 0;  ///< of received bytes, in use
   std::size_t pipes = 0;    ///< likewise
-  std::uint64_t access_records_dropped = 0;
+  std::uint64_t access_records_lost = 0;
   bool is_accepting = true;
   bool is_stuck = false;  ///< it does not come round, and the rest here is what it said last
 };

@@ -158,6 +158,20 @@ TEST_F(AccessLogTest, ARecordIsReadByItsOwnSnapshotAndThatIsLetGo) {
   EXPECT_NE(place("third"), std::string::npos);
 }
 
+TEST_F(AccessLogTest, WhatCannotBeWrittenIsCountedForItsWorker) {
+  auto full = open_access_log({.access = LogConfig::AccessTarget::file, .access_path = "/dev/full"});
+  ASSERT_TRUE(full) << full.error();
+  log_ = std::make_unique<AccessLog>(2);
+  log_->adopt(snapshot(0, "front"), std::move(*full));
+  for (int i = 0; i < 5; ++i) ASSERT_TRUE(log_->ring(0).push({}, "", ""));
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(log_->ring(1).push({}, "", ""));
+  log_->notify();
+  while (log_->ring(0).lost() + log_->ring(1).lost() < 8) std::this_thread::yield();
+  EXPECT_EQ(log_->ring(0).lost(), 5U);
+  EXPECT_EQ(log_->ring(1).lost(), 3U);
+  EXPECT_EQ(log_->ring(0).dropped(), 0U);
+}
+
 TEST_F(AccessLogTest, WhatWasPushedBeforeTheEndIsWritten) {
   open(3);
   for (std::size_t ring = 0; ring < 3; ++ring) {

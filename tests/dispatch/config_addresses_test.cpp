@@ -66,6 +66,14 @@ TEST(ConfigAddresses, OnlyAListenerMayLeaveThePortToTheSystem) {
   EXPECT_FALSE(parse_destination("127.0.0.1:0").has_value());
 }
 
+TEST(ConfigAddresses, APathAloneIsToldHowAUnixSocketIsWritten) {
+  for (const auto& refused :
+       {parse_bind_address("/run/a.sock").error(), parse_server_address("/run/a.sock").error(),
+        parse_socket_address("/run/a.sock").error()}) {
+    EXPECT_EQ(refused, "'/run/a.sock' is a path; write a unix socket as 'unix:/run/a.sock'");
+  }
+}
+
 TEST(ConfigAddresses, UnixPathsHaveALongestLength) {
   const std::string longest = "unix:/" + std::string(SocketAddress::max_path_length - 1, 'a');
   EXPECT_TRUE(parse_socket_address(longest).has_value());

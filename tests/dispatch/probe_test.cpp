@@ -107,7 +107,7 @@ TEST(ProbeResults, EveryCombinationIsATrial) {
 
 TEST(ProbeTable, OwnersWhoFareAlikeShareARow) {
   const auto lines = table_of(strict);
-  EXPECT_THAT(lines, Contains(ContainsRegex("^  127.0.0.1, 127.0.0.1 +same or other process "
+  EXPECT_THAT(lines, Contains(ContainsRegex("^  127.0.0.1, 127.0.0.1 +same user "
                                             "( +-){8} +1\\+2$")));
   EXPECT_THAT(lines, Contains(ContainsRegex("^ +other user ( +-){9}$")));
   EXPECT_THAT(lines, Contains(ContainsRegex("^  0.0.0.0, 127.0.0.1 +anyone ( +-){4} +2( +-){3} +2$")));
@@ -118,8 +118,7 @@ TEST(ProbeTable, EachVerdictHasItsSymbol) {
     const auto lines = table_of([&](const BindTrial&) { return Outcome(outcome); });
     return *std::ranges::find_if(lines, [](const std::string& line) { return line.starts_with("  127"); });
   };
-  EXPECT_THAT(row(bind_fails),
-              EndsWith("anyone                 -    -    -      -    -    -      -    -    -"));
+  EXPECT_THAT(row(bind_fails), EndsWith("anyone          -   -   -     -   -   -     -   -   -"));
   EXPECT_THAT(row(listen_fails), EndsWith(" b"));
   EXPECT_THAT(row(first_gets_all), EndsWith(" 1"));
   EXPECT_THAT(row(second_gets_all), EndsWith(" 2"));
@@ -137,7 +136,7 @@ TEST(ProbeTable, TheColumnsStandUnderTheirOptions) {
       *std::ranges::find_if(lines, [](const std::string& line) { return line.starts_with("  127"); });
   const std::size_t column = row.find("1+2");
   const std::size_t group = lines[0].find("SO_REUSEADDR");
-  EXPECT_EQ(lines[1].substr(column, 4), "PORT");
+  EXPECT_EQ(lines[1].substr(column, 1), "P");
   EXPECT_LT(group, column);
   EXPECT_LT(column, lines[0].find("SO_REUSEPORT"));
 }
@@ -145,7 +144,7 @@ TEST(ProbeTable, TheColumnsStandUnderTheirOptions) {
 TEST(ProbeTable, LinesFitIntoATerminal) {
   for (const System& system : {System(strict), System(lax), System(unprivileged)})
     EXPECT_THAT(table_of(system),
-                Each(ResultOf([](const std::string& line) { return line.size(); }, Le(100U))));
+                Each(ResultOf([](const std::string& line) { return line.size(); }, Le(80U))));
 }
 
 TEST(ProbeTable, WhatWasNotTriedSaysWhy) {

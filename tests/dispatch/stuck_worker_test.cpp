@@ -133,7 +133,7 @@ TEST_F(StuckWorker, IsNoTimeForAReload) {
   const Hang hang(*dispatcher_);
   wait_for_one_stuck();
   std::optional<Dispatcher::Outcome> outcome;
-  dispatcher_->reload(std::make_shared<const Config>(small_config()),
+  dispatcher_->reload(std::make_shared<const Config>(small_config()), {},
                       [&](Dispatcher::Outcome result) { outcome = std::move(result); });
   while (!outcome) control_.run_once();
   ASSERT_FALSE(*outcome);

@@ -125,6 +125,25 @@ TEST_F(TopScreenTest, FitsTheTerminal) {
   }
 }
 
+TEST_F(TopScreenTest, CutsNoNumberAtEightyColumns) {
+  Counters& counters = program_.present.workers[0].counters;
+  for (int i = 0; i < 200; ++i) {
+    counters.connect.record(std::chrono::microseconds{12'345});
+    counters.first_flight.record(std::chrono::microseconds{123'456});
+  }
+  RateMeter meter;
+  (void)meter.take(FakeProgram().present, seconds{1});
+  const auto details = *meter.take(program_.present, seconds{2});
+  screen_.take("sample", sample_document(details, program_.present, program_.registry, "1.2.3"));
+  std::istringstream lines(screen_.draw({.columns = 80, .rows = 24, .has_colours = false}));
+  std::string line;
+  for (int i = 0; i < 4; ++i) {
+    ASSERT_TRUE(std::getline(lines, line));
+    EXPECT_THAT(line, Not(HasSubstr("…")));
+  }
+  EXPECT_THAT(line, AllOf(HasSubstr("connect"), HasSubstr("first flight p50 "), HasSubstr(" ms")));
+}
+
 TEST_F(TopScreenTest, ShowsRatesBackendsNamesAndErrors) {
   const std::string text = screen_.draw({.has_colours = false});
   EXPECT_THAT(text, AllOf(HasSubstr("new/s 50"), HasSubstr("failed/s 3.0"), HasSubstr("app "),

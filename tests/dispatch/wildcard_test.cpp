@@ -102,6 +102,21 @@ TEST(Except, NeedsAWildcardAndAddresses) {
               ElementsAre(HasSubstr("it needs a port")));
 }
 
+TEST(Wildcard, AnExceptionOfTheOtherFamilyIsNoneAtAll) {
+  const auto faults = [](std::string_view bind) {
+    return faults_of(
+        fmt::format("[listener.l]\nbind = [\"{}:80\"]\nexcept = [\"192.0.2.1\", \"2001:db8::1\"]\n"
+                    "default = \"b\"\n[backend.b]\nservers = [\"127.0.0.1:8080\"]\n",
+                    bind));
+  };
+  EXPECT_THAT(
+      faults("0.0.0.0"),
+      ElementsAre(HasSubstr("3:10: warning: 'except': 2001:db8::1 is no address of the wildcard in 'bind', "
+                            "which takes IPv4 alone")));
+  EXPECT_THAT(faults("[::]"), ElementsAre(HasSubstr("warning: 'except': 192.0.2.1 ")));
+  EXPECT_THAT(faults("*"), ElementsAre());
+}
+
 TEST(Except, GivesTheAddressToAnotherListener) {
   const char* const wildcard = "bind = [\"*:80\"]\nexcept = [\"192.0.2.9\"]";
   const char* const before = "except = [\"192.0.2.9\"]\nbind = [\"*:80\"]";

@@ -23,6 +23,18 @@ DnsResolver::Answer look_up(DnsResolver& resolver, const std::string& host) {
   return answer.get();
 }
 
+TEST(ResolveHosts, AnswersForEachByItsName) {
+  std::vector<std::string> hosts;
+  for (int last = 1; last <= 100; ++last) hosts.push_back("192.0.2." + std::to_string(last));
+  const HostAnswers answers = resolve_hosts(hosts);
+  ASSERT_EQ(answers.size(), hosts.size());
+  for (const auto& [host, found] : answers) {
+    ASSERT_TRUE(found) << found.error();
+    EXPECT_THAT(*found, ElementsAre(*IpAddress::parse(host)));
+  }
+  EXPECT_TRUE(resolve_hosts({}).empty());
+}
+
 TEST(DnsResolver, KnowsTheFileOfHosts) {
   DnsResolver resolver;
   auto system = resolve_host("localhost");

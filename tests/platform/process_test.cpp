@@ -43,6 +43,7 @@ TEST(Signals, AreKeptUntilSomebodyWaits) {
   EXPECT_EQ(sent(SIGTERM), Signal::terminate);
   EXPECT_EQ(sent(SIGINT), Signal::terminate);
   EXPECT_EQ(sent(SIGHUP), Signal::reload);
+  EXPECT_EQ(sent(SIGUSR1), Signal::open_logs_again);
   EXPECT_EQ(sent(SIGUSR2), Signal::upgrade);
 }
 

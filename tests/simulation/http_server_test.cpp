@@ -234,6 +234,20 @@ TEST(HttpServer, AnIdleConnectionGivesWayToANewOne) {
   EXPECT_FALSE(second.is_done());
 }
 
+TEST(HttpServer, ClientsThatWatchSayNothingOrReadNothingGiveWayToANewOne) {
+  HttpWorld http({.most_connections = 3});
+  http.client({.send = get("/events"), .ending = PeerScript::Ending::wait});
+  http.client({.send = "GET /sil", .ending = PeerScript::Ending::wait});
+  http.client({.send = get("/large"), .reads = false, .ending = PeerScript::Ending::wait});
+  for (int i = 0; i < 10; ++i) {
+    const ScriptedClient& asks =
+        http.client({.send = get("/new", close_after), .ending = PeerScript::Ending::wait});
+    ASSERT_TRUE(http.run_until([&] { return asks.is_done(); }, seconds{3})) << i;
+    EXPECT_THAT(asks.record().received, EndsWith("GET /new \n"));
+    http.client({.send = get("/events"), .ending = PeerScript::Ending::wait});
+  }
+}
+
 TEST(HttpServer, WhereAllAreBusyANewOneWaits) {
   HttpWorld http({.most_connections = 2});
   for (int i = 0; i < 2; ++i) http.client({.send = get("/later"), .ending = PeerScript::Ending::wait});

@@ -165,6 +165,20 @@ TEST_F(ServerChoiceTest, WaitingHasAnEnd) {
   EXPECT_EQ(served_by(0), 1U);
 }
 
+TEST_F(ServerChoiceTest, NobodyJoinsAQueueWithoutAServerThatIsWell) {
+  make(1, [](BackendConfig& backend) {
+    backend.max_connections = 1;
+    backend.connect_timeout = minutes{60};
+  });
+  for (std::size_t i = 0; i < 2; ++i) world_->add_client(client_for(i, minutes{1}));
+  run_for(milliseconds{1});
+  ASSERT_EQ(world_->pool().backend(0).queue->size(), 1U);
+  world_->pool().servers(0)[0].state->set_mode(ServerState::Mode::draining, world_->world().loop.now());
+  const auto& late = world_->add_client(client_for(2, minutes{1}));
+  EXPECT_TRUE(world_->run_until([&] { return late.is_done(); }, seconds{1}));
+  EXPECT_EQ(outcomes(Outcome::unavailable), 1U);
+}
+
 TEST_F(ServerChoiceTest, AServerThatComesBackMakesRoomForManyAtOnce) {
   make(2, [](BackendConfig& backend) {
     backend.max_connections = 4;

@@ -66,6 +66,13 @@ TEST_F(WorkerWatchTest, WorkersThatComeRoundAreWell) {
   EXPECT_GE(asked_, 3U * 59U);
 }
 
+TEST_F(WorkerWatchTest, NobodyIsAskedBeforeTheLoopTurns) {
+  start(2);
+  EXPECT_EQ(asked_, 0U) << "until then its clock stands still, and a start that takes long would count";
+  pass(seconds{2});
+  EXPECT_GE(asked_, 2U);
+}
+
 TEST_F(WorkerWatchTest, OneThatHangsIsStuckAfterAWhileAndStopsTheGoodNews) {
   start(3);
   behaviour_[1] = Behaviour::hangs;

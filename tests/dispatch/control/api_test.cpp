@@ -102,6 +102,7 @@ TEST_F(ApiTest, EndsOnlyConnectionsThatAreNamed) {
   EXPECT_EQ(ask("POST", "/connections/kill?limit=3").status, 400U);
   EXPECT_EQ(ask("POST", "/connections/kill?client=10.0.0.0%2F8").status, 200U);
   EXPECT_TRUE(program_.last_filter.client);
+  EXPECT_EQ(ask("POST", "/connections/kill?all=no").status, 400U);
   EXPECT_EQ(json::parse(ask("POST", "/connections/kill?all").body)["killed"], 3);
 }
 
@@ -109,6 +110,19 @@ TEST_F(ApiTest, SetsTheLogLevel) {
   EXPECT_EQ(ask("POST", "/log-level", R"({"level":"warn"})").status, 200U);
   EXPECT_EQ(ask("POST", "/log-level", R"({"level":"loud"})").status, 400U);
   EXPECT_THAT(program_.levels, ElementsAre(LogLevel::warning));
+}
+
+TEST_F(ApiTest, RefusalsAreSentencesInJson) {
+  const auto sentence = [&](std::string_view method, std::string_view target, std::string_view body = {}) {
+    return json::parse(ask(method, target, body).body)["error"].get<std::string>();
+  };
+  EXPECT_EQ(sentence("POST", "/log-level", R"({"level":"loud"})"),
+            "'loud' is no level: use debug, info, warn or error");
+  EXPECT_EQ(sentence("POST", "/backends/app/servers/127.0.0.1:8001", R"({"state":"off"})"),
+            "'off' is no state: use enabled, disabled or drain");
+  EXPECT_THAT(sentence("POST", "/log-level", "loud"), HasSubstr(R"({"level": "debug"})"));
+  EXPECT_EQ(sentence("GET", "/%zz"), "this target names nothing here");
+  EXPECT_EQ(sentence("POST", "/log-level", std::string(100'000, ' ')), "the body is too long");
 }
 
 TEST(AdminKeys, AreAUnixSocketAndAnAddress) {

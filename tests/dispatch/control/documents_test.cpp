@@ -218,9 +218,23 @@ TEST(ConnectionFilter, MatchesAllThatIsGiven) {
   EXPECT_FALSE(matches({{"server", "127.0.0.1:8002"}}));
 }
 
+TEST(ConnectionFilter, ComparesNamesWithoutCasePortAndTrailingDot) {
+  ConnectionView view;
+  view.name = "www.one.example";
+  for (const char* name : {"WWW.One.example", "www.one.example.", "www.one.example:8443", "*.ONE.example."}) {
+    const auto filter = ConnectionFilter::parse({{"name", name}});
+    ASSERT_TRUE(filter) << filter.error();
+    EXPECT_TRUE(filter->matches(view)) << name;
+  }
+}
+
 TEST(ConnectionFilter, RefusesWhatItDoesNotUnderstand) {
   EXPECT_THAT(ConnectionFilter::parse({{"clientt", "x"}}).error(), HasSubstr("no filter 'clientt'"));
   EXPECT_THAT(ConnectionFilter::parse({{"client", "x"}}).error(), HasSubstr("no address"));
+  EXPECT_THAT(ConnectionFilter::parse({{"state", "sleeping"}}).error(),
+              HasSubstr("'sleeping' is none of first_flight, connecting"));
+  EXPECT_THAT(ConnectionFilter::parse({{"name", "two words"}}).error(), HasSubstr("no name"));
+  EXPECT_THAT(ConnectionFilter::parse({{"all", "no"}}).error(), HasSubstr("no value"));
   EXPECT_THAT(ConnectionFilter::parse({{"limit", "-1"}}).error(), HasSubstr("limit"));
   EXPECT_THAT(ConnectionFilter::parse({{"limit", "1000000"}}).error(), HasSubstr("limit"));
 }

@@ -54,6 +54,12 @@ admin = "{f"unix:{self.admin}" if admin else "off"}"
             self.kill()
             raise
 
+    def write_config(self, config):
+        """The file, and no more. Written anew, as editors do: no moment shows half of it."""
+        written = self.config_file.with_suffix(".new")
+        written.write_text(self._head + config)
+        written.rename(self.config_file)
+
     def reload(self, config):
         """Another configuration, by SIGHUP; waits until it is in force, or was refused, and says which."""
         self.begin_reload(config)
@@ -62,10 +68,7 @@ admin = "{f"unix:{self.admin}" if admin else "off"}"
 
     def begin_reload(self, config):
         self._reloads += 1
-        # Written anew, as editors do: no moment shows half of it.
-        written = self.config_file.with_suffix(".new")
-        written.write_text(self._head + config)
-        written.rename(self.config_file)
+        self.write_config(config)
         self.signal(signal.SIGHUP)
 
     def _reload_outcomes(self):

@@ -112,7 +112,7 @@ def test_the_table_for_people():
     result = portshare("probe")
     assert result.returncode == 0 and result.stderr == ""
     lines = result.stdout.splitlines()
-    assert max(map(len, lines)) <= 100
+    assert max(map(len, lines)) <= 80
     assert sum("127.0.0.1, 127.0.0.1" in line for line in lines) == 3, "once per state of the port"
     assert any("share the connections at random" in line for line in lines)
 

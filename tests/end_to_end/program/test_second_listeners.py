@@ -3,6 +3,7 @@
 import pytest
 
 from harness.own_network import Site, no_namespaces
+from harness.process import run
 
 pytestmark = pytest.mark.skipif(no_namespaces(), reason="this system lets us have no network namespace")
 
@@ -44,3 +45,22 @@ def test_who_else_is_there_is_no_second_listener(site):
     stranger = site.hold(f"force,{OURS},80")
     dispatcher.says(rf"\(pid {stranger.pid}, user \S+\) takes a part of the connections to {OURS}:80")
     assert THEIRS not in dispatcher.stderr
+
+
+def test_status_and_metrics_tell_of_it_as_long_as_it_is_there(site):
+    dispatcher = site.workshop.portshare(config(site, "0.0.0.0:80"), prefix=site.network.prefix, admin=True)
+
+    def count():
+        metrics = run(["curl", "-s", "--unix-socket", dispatcher.admin, "http://localhost/metrics"]).stdout
+        return next(line for line in metrics.splitlines() if line.startswith("portshare_second_listeners "))
+
+    assert dispatcher.ask("/status")[1]["second_listeners"] == [] and count().endswith(" 0")
+    stranger = site.hold(f"force,{OURS},80")
+    dispatcher.eventually(lambda: count().endswith(" 1"), "a second listener in the metrics")
+    other, = dispatcher.ask("/status")[1]["second_listeners"]
+    assert (other["listener"], other["address"]) == ("front", f"{OURS}:80")
+    assert f"pid {stranger.pid}" in other["holder"]
+    assert f"another program listens on {OURS}:80" in dispatcher.command("status").stdout
+    stranger.kill()
+    dispatcher.eventually(lambda: count().endswith(" 0"), "its end")
+    assert dispatcher.ask("/status")[1]["second_listeners"] == []

@@ -1,6 +1,8 @@
 """One line per connection, with all that an operator asks about it."""
 
 import datetime
+import json
+import signal
 
 import pytest
 
@@ -127,3 +129,27 @@ backend.b.servers = ["127.0.0.1:{free_port()}"]
             assert len(lines) == expected
         finally:
             process.kill()
+
+
+def test_a_log_that_was_moved_away_is_opened_again(workshop):
+    """By SIGUSR1, without a reload. Where it cannot be opened, the old one is gone on with."""
+    port, dispatcher = start(workshop, "127.0.0.1:9")
+
+    def one_line(file, outcomes):
+        exchange(port, client_hello("www.rejected.test" if len(outcomes) % 2 else "www.alpha.test"))
+        dispatcher.eventually(lambda: file.read_text().count("\n") == len(outcomes), f"{len(outcomes)} lines in {file}")
+        assert [json.loads(line)["outcome"] for line in file.read_text().splitlines()] == outcomes
+
+    moved = dispatcher.access_file.with_suffix(".1")
+    one_line(dispatcher.access_file, ["no_route"])
+    dispatcher.access_file.rename(moved)
+    one_line(moved, ["no_route", "refused"])
+    dispatcher.access_file.mkdir()
+    dispatcher.signal(signal.SIGUSR1)
+    dispatcher.says("error: the access log stays as it is: cannot open the access log .*: Is a directory")
+    one_line(moved, ["no_route", "refused", "no_route"])
+    dispatcher.access_file.rmdir()
+    dispatcher.signal(signal.SIGUSR1)
+    dispatcher.says("info: the access log was opened again")
+    one_line(dispatcher.access_file, ["no_route"])
+    assert dispatcher.stderr.count("is in force") == 0, "not a reload"

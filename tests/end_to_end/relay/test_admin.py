@@ -14,6 +14,7 @@ import pytest
 
 from harness.http import Messages, request, response
 from harness.portshare import BINARY, portshare
+from harness.process import run
 from harness.sockets import accept, connect, free_port, receive_exactly
 from harness.waiting import eventually
 
@@ -231,7 +232,30 @@ def test_the_log_level_changes_while_it_runs(served):
     dispatcher, _, _ = served
     assert dispatcher.command("log-level", "error").returncode == 0
     assert dispatcher.ask("/log-level", "POST", {"level": "loud"})[0] == 400
-    assert dispatcher.command("log-level", "loud").returncode == 2
+
+
+def test_wrong_words_are_wrong_usage(served):
+    dispatcher, _, _ = served
+    for words, sentence in ((["log-level", "loud"], "unknown value 'loud'; it is one of debug, info"),
+                            (["connections", "--state", "sleeping"], "unknown value 'sleeping'; it is one of first_flight"),
+                            (["connections", "--client", "everybody", "--kill"], "no address and no prefix"),
+                            (["connections", "--name", "two words"], "no name")):
+        answer = dispatcher.command(*words)
+        assert answer.returncode == 2 and sentence in answer.stderr, answer
+
+
+def test_help_needs_nothing_else():
+    for command in ("run", "check", "explain", "who", "probe", "status", "top", "connections", "reload", "drain", "upgrade",
+                    "server", "log-level", "demo"):
+        answer = portshare(command, "--help")
+        assert (answer.returncode, answer.stderr) == (0, "") and answer.stdout.startswith(f"Usage: portshare {command}"), answer
+
+
+def test_the_admin_socket_may_be_given_by_a_path(served, monkeypatch):
+    dispatcher, _, _ = served
+    monkeypatch.chdir(os.path.dirname(dispatcher.admin))
+    for path in (dispatcher.admin, "./admin.sock"):
+        assert portshare("status", "--admin", path).returncode == 0
 
 
 def test_answers_of_its_own_to_what_is_not_there(served):
@@ -267,6 +291,23 @@ def test_clients_that_never_read_or_never_send_cost_nobody_else_anything(served)
         client.close(), server.close()
     assert dispatcher.resident_bytes() < before + 8_000_000
     for client in silent + deaf:
+        client.close()
+
+
+def test_clients_that_take_all_places_keep_nobody_out(served):
+    """Some watch, some say nothing, some do not read: more of each than there are places."""
+    dispatcher, _, _ = served
+    greedy = []
+    for number in range(150):
+        client = socket.socket(socket.AF_UNIX)
+        client.connect(dispatcher.admin)
+        client.sendall((b"GET /events HTTP/1.1\r\nHost: l\r\n\r\n", b"GET /st",
+                        b"GET /metrics HTTP/1.1\r\nHost: l\r\n\r\n" * 100)[number % 3])
+        greedy.append(client)
+    for _ in range(3):
+        answer = run(["curl", "-s", "-m", "120", "--unix-socket", dispatcher.admin, "http://localhost/healthz"])
+        assert answer.stdout == "ok\n", answer
+    for client in greedy:
         client.close()
 
 
@@ -314,14 +355,18 @@ def test_top_shows_rates_names_and_errors_in_a_terminal(served):
     main, other = pty.openpty()
     fcntl.ioctl(other, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
     modes = termios.tcgetattr(other)
-    top = subprocess.Popen([BINARY, "top", "--admin", f"unix:{dispatcher.admin}"], stdin=other, stdout=other)
-    shown = b""
-    while b"app.test" not in shown:
-        shown += os.read(main, 65536)
-    assert b"\x1b[?1049h" in shown and b"BACKEND" in shown
-    os.write(main, b"q")
-    assert top.wait(30) == 0
-    assert termios.tcgetattr(other) == modes
+    for end in (lambda top: os.write(main, b"q"), lambda top: top.send_signal(signal.SIGTERM),
+                lambda top: top.send_signal(signal.SIGHUP)):
+        top = subprocess.Popen([BINARY, "top", "--admin", f"unix:{dispatcher.admin}"], stdin=other, stdout=other)
+        shown = b""
+        while b"app.test" not in shown:
+            shown += os.read(main, 65536)
+        assert b"\x1b[?1049h" in shown and b"BACKEND" in shown
+        end(top)
+        while b"\x1b[?1049l" not in shown:
+            shown += os.read(main, 65536)
+        assert top.wait(30) == 0
+        assert termios.tcgetattr(other) == modes
     os.close(other)
     os.close(main)
     client.close(), server.close()

@@ -1,6 +1,8 @@
 """Start, drain and end."""
 
+import os
 import select
+import signal
 import socket
 import struct
 
@@ -91,6 +93,34 @@ def test_a_restart_is_not_blocked_by_old_connections(workshop):
 
 
 @pytest.mark.smoke
+def test_a_reload_that_is_asked_for_while_it_starts_comes_after_the_start(tmp_path):
+    port, file = free_port(), tmp_path / "portshare.toml"
+    config = f'[server]\nadmin = "off"\nengine = "{ENGINE}"\n' + simple(port, "127.0.0.1:9")
+    os.mkfifo(file)
+    process = Process("portshare", [BINARY, "run", "-c", file], tmp_path)
+    try:
+        with file.open("w") as writer:  # Comes back when the file has been opened for reading: portshare is at its start.
+            process.signal(signal.SIGHUP)
+            (tmp_path / "new").write_text(config)
+            (tmp_path / "new").rename(file)
+            writer.write(config)
+        process.eventually(lambda: "ready" in process.stderr.splitlines(), "ready")
+        process.eventually(lambda: "reload: " in process.stderr, "the reload")
+        assert "is in force, and nothing is different" in process.stderr
+        assert process.stop() == 0
+    finally:
+        process.kill()
+
+
+def test_sigterm_ends_a_start(tmp_path):
+    file = tmp_path / "portshare.toml"
+    os.mkfifo(file)
+    process = Process("portshare", [BINARY, "run", "-c", file], tmp_path)
+    with file.open("w"):
+        process.signal(signal.SIGTERM)
+        assert process.exit_code() == -signal.SIGTERM
+
+
 def test_sigterm_lets_a_transfer_end(workshop):
     dispatcher, port, client, server = connected(workshop, shutdown_timeout="30s")
     with client, server:

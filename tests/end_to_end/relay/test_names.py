@@ -5,9 +5,11 @@ the test's, and /etc/hosts is the test's. Clients reach it over a unix socket.""
 
 import json
 import socket
+import subprocess
 
 import pytest
 
+from harness.portshare import BINARY
 from harness.process import run
 from harness.sockets import free_port, read_to_end
 
@@ -81,7 +83,7 @@ pytestmark = pytest.mark.skipif(no_namespaces(), reason="this system lets us hav
 
 
 class OwnNames:
-    def __init__(self, workshop, servers, more='resolve = "1s"', zone=None, hosts="", starts=True):
+    def __init__(self, workshop, servers, more='resolve = "1s"', zone=None, hosts="", starts=True, **options):
         directory = workshop.directory
         self.path = directory / "front.sock"
         self._directory, self._port = directory, free_port()
@@ -93,8 +95,7 @@ class OwnNames:
         (directory / "nsswitch.conf").write_text("hosts: files dns\n")
         (directory / "network.py").write_text(NETWORK)
         self._prefix = ["unshare", "-rnm", "sh", "-c", OWN_NAMES, "sh", directory, str(self._port)]
-        self.dispatcher = (workshop.portshare(self.config(servers), prefix=self._prefix, admin=True)
-                           if starts else None)
+        self.dispatcher = workshop.portshare(self.config(servers), prefix=self._prefix, **options) if starts else None
 
     def config(self, servers):
         servers = [f"{server}:{self._port}" for server in servers]
@@ -149,6 +150,7 @@ def test_addresses_change(workshop):
     names.dispatcher.says(r"info: app.example is 127.0.0.12, 127.0.0.13 now, no longer 127.0.0.11")
     names.zone({"app.example": ["127.0.0.13"]})
     names.becomes("127.0.0.13")
+    names.dispatcher.says(r"info: app.example is 127.0.0.13 now, no longer 127.0.0.12\n")
 
 
 def test_a_failure_keeps_the_addresses_and_says_so_once(workshop):
@@ -172,6 +174,21 @@ def test_a_silent_name_server_keeps_nobody_waiting(workshop):
     for _ in range(50):
         assert names.ask() == "127.0.0.11"
     names.dispatcher.says("warning: cannot resolve app.example: ")
+
+
+def test_a_reload_waits_for_a_silent_name_server_and_nobody_else_does(workshop):
+    """All names are asked for at once; the program answers, and ends, as if nothing were."""
+    names = OwnNames(workshop, ["app.example"], zone={"app.example": ["127.0.0.11"]}, admin=True)
+    names.zone(None)
+    new = ["one.example", "two.example", "three.example"]
+    names.dispatcher.write_config(names.config(["app.example", *new]))
+    reload = subprocess.Popen([BINARY, "reload", "--admin", names.dispatcher.admin], stderr=subprocess.PIPE, text=True)
+    names.dispatcher.eventually(lambda: set(new) <= set(names.asked()), "questions for all of the names")
+    assert names.dispatcher.ask("/status")[1]["config"]["reloads"] == 0
+    assert names.ask() == "127.0.0.11"
+    assert reload.poll() is None
+    names.dispatcher.stop()
+    assert reload.wait(30) == 1 and "connection" in reload.stderr.read()
 
 
 def test_the_file_of_hosts_counts_too(workshop):
@@ -205,29 +222,15 @@ def test_a_reload_follows_other_names(workshop):
     names.becomes("127.0.0.15")
 
 
-def test_nobody_waits_for_the_names_of_a_reload(workshop):
-    names = OwnNames(workshop, ["app.example"], zone={"app.example": ["127.0.0.11"]})
-    names.becomes("127.0.0.11")
-    names.zone(None)
-    names.dispatcher.begin_reload(names.config(["other.example", "another.example"]))
-    names.dispatcher.eventually(lambda: "other.example" in names.asked(), "a question for the new name")
-    assert names.dispatcher.ask("/status")[0] == 200
-    assert names.ask() == "127.0.0.11"
-    assert "is in force" not in names.dispatcher.stderr
-    # A later reload does not overtake it.
-    names.dispatcher.begin_reload(names.config(["127.0.0.14"]))
-    names.zone({"other.example": ["127.0.0.12"], "another.example": ["127.0.0.13"]})
-    names.dispatcher.eventually(lambda: names.dispatcher.stderr.count("is in force") == 2, "the end of both reloads")
-    names.becomes("127.0.0.14")
-
-
-def test_a_program_that_waits_for_names_can_end(workshop):
+def test_reloads_that_wait_for_names_keep_their_order(workshop):
     names = OwnNames(workshop, ["app.example"], zone={"app.example": ["127.0.0.11"]})
     names.zone(None)
     names.dispatcher.begin_reload(names.config(["other.example"]))
     names.dispatcher.eventually(lambda: "other.example" in names.asked(), "a question for the new name")
-    names.dispatcher.terminate()
-    names.dispatcher.check_after_end()
+    names.dispatcher.begin_reload(names.config(["127.0.0.14"]))
+    names.zone({"other.example": ["127.0.0.12"]})
+    names.dispatcher.eventually(lambda: names.dispatcher.stderr.count("is in force") == 2, "the end of both reloads")
+    names.becomes("127.0.0.14")
 
 
 def test_without_resolve_nothing_changes(workshop):
