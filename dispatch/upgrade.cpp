@@ -110,6 +110,7 @@ bool Upgrade::send_listeners() {
     if (!channel_.send(message, sockets)) return false;
   }
   std::vector<Socket> sockets;
+  sockets.reserve(options_.control_sockets.size());
   for (const ControlSocket& each : options_.control_sockets) sockets.push_back(each.socket);
   const auto message =
       message_of(TakeoverMessage::control_sockets, encode_control_sockets(options_.control_sockets));
