@@ -20,8 +20,6 @@ namespace po = boost::program_options;
 using Json = nlohmann::ordered_json;
 
 constexpr std::chrono::milliseconds drain_poll{200};
-constexpr std::chrono::milliseconds successor_poll{10};
-constexpr std::chrono::seconds successor_patience{3};
 
 /// What the commands here have in common: one question, and its answer as JSON or in words.
 class Steering {
@@ -82,25 +80,6 @@ int print_reload(const AdminAnswer& answer) {
   return exit_code::fine;
 }
 
-/// The process that answers; none: nobody does.
-std::optional<int> answering_process(AdminClient& client) {
-  const auto answer = client.get("/status", "pid");
-  if (!answer || !answer->succeeded()) return std::nullopt;
-  return Json::parse(answer->body)["pid"].get<int>();
-}
-
-/// The admin socket goes from the old program to the new one a moment after the connections do. Who has been
-/// told that the new one is there expects it to answer.
-bool successor_answers(AdminClient& client, std::optional<int> old_process) {
-  const auto end = std::chrono::steady_clock::now() + successor_patience;
-  while (std::chrono::steady_clock::now() < end) {
-    const auto process = answering_process(client);
-    if (process && process != old_process) return true;
-    std::this_thread::sleep_for(successor_poll);
-  }
-  return false;
-}
-
 }  // namespace
 
 int reload_command(std::span<const std::string> arguments) {
@@ -146,18 +125,9 @@ int upgrade_command(std::span<const std::string> arguments) {
   if (!steering.is_ready()) return steering.exit_code();
   const auto* const binary = option_value<std::string>(steering.values(), "binary");
   const std::string body = binary ? Json{{"binary", std::filesystem::absolute(*binary).string()}}.dump() : "";
-  const std::optional<int> old_process = answering_process(steering.client());
-  const int done = steering.post(
+  return steering.post(
       "/upgrade", "upgraded", body, [](const Json& json) { return json.value("message", "upgraded") + "\n"; },
       AdminPatience::minutes);
-  if (done == exit_code::fine && !successor_answers(steering.client(), old_process)) {
-    fmt::print(stderr,
-               "portshare upgrade: the new process does not answer on {}: if its 'admin' is not another one "
-               "now, its log "
-               "says why\n",
-               steering.client().address().to_string());
-  }
-  return done;
 }
 
 int server_command(std::span<const std::string> arguments) {

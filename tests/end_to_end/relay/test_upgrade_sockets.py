@@ -130,12 +130,12 @@ def test_who_has_connected_before_may_ask_once_more(start, where):
 
 
 @pytest.mark.smoke
-def test_the_command_is_answered_and_the_next_one_reaches_the_successor(start):
+def test_the_request_is_answered_and_the_next_one_reaches_the_successor(start):
     generations, _ = start(admin=True)
     for _ in range(3):
-        result = generations.command("upgrade")
-        assert result.returncode == 0, result.stderr
-        generations.pids.append(int(re.search(r"process (\d+) has taken", result.stdout)[1]))
+        status, document = generations.ask("/upgrade", "POST")
+        assert status == 200, document
+        generations.pids.append(int(re.search(r"process (\d+) has taken", document["message"])[1]))
         status, document = generations.ask("/status")
         assert (status, document["pid"]) == (200, generations.pids[-1])
     generations.stop()
