@@ -81,9 +81,9 @@ std::expected<void, std::string> Takeover::read_introduction() {
   }
 }
 
-void Takeover::failed(std::string_view why) {
+void Takeover::decline(SocketChannel& channel, std::string_view why) {
   const ByteView text = as_bytes(why.substr(0, SocketChannel::most_bytes - 1));
-  (void)channel_.send(message_of(TakeoverMessage::failed, text));
+  (void)channel.send(message_of(TakeoverMessage::failed, text));
 }
 
 std::expected<void, std::string> Takeover::prepare() {

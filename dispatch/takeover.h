@@ -34,8 +34,10 @@ class Takeover {
   [[nodiscard]] std::vector<ControlSocket> take_control_sockets() {
     return std::exchange(control_sockets_, {});
   }
-  /// There will be no start: the other program goes on.
-  void failed(std::string_view why);
+  /// There will be no start: the other program goes on, and says why.
+  void failed(std::string_view why) { decline(channel_, why); }
+  /// The same before begin().
+  static void decline(SocketChannel& channel, std::string_view why);
   /// Before connections are accepted: what can fail of ready(). The error is a sentence.
   [[nodiscard]] std::expected<void, std::string> prepare();
   /// Connections are being accepted here. From now on sessions come, on a thread of its own, until the other

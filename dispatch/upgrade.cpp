@@ -93,7 +93,10 @@ Upgrade::Started Upgrade::start() {
   if (!answer) return lost();
   if (is_told && kind_of(answer->bytes) == TakeoverMessage::ready) return program_->pid();
   if (kind_of(answer->bytes) != TakeoverMessage::failed) return lost();
-  return std::unexpected(std::string(as_text(ByteView(answer->bytes).subspan(1))));
+  const std::string_view why = as_text(ByteView(answer->bytes).subspan(1));
+  // The faults of a file are lines.
+  const char gap = why.contains('\n') ? '\n' : ' ';
+  return std::unexpected(fmt::format("'{}' cannot take over:{}{}", options_.program, gap, why));
 }
 
 bool Upgrade::send_listeners() {

@@ -7,7 +7,6 @@
 #include <string>
 
 #include "command_line/command_line.h"
-#include "dispatch/config_reader.h"
 #include "platform/memory.h"
 
 namespace portshare {
@@ -20,10 +19,14 @@ void add_config_option(boost::program_options::options_description& options) {
 }
 
 std::optional<Config> load_config(const boost::program_options::variables_map& values) {
+  return std::move(read_config(values).config);
+}
+
+ConfigResult read_config(const boost::program_options::variables_map& values) {
   join_freed_blocks_at_once();
   ConfigResult result = read_config_file(*option_value<std::string>(values, "config"));
   for (const Diagnostic& diagnostic : result.diagnostics) fmt::print(stderr, "{}\n", diagnostic.to_string());
-  return std::move(result.config);
+  return result;
 }
 
 }  // namespace portshare

@@ -43,11 +43,22 @@ void exit_even_if_logs_are_stuck() {
   }).detach();
 }
 
-int run_dispatcher(Config config) {
+std::string errors_of(const ConfigResult& result) {
+  std::string lines;
+  for (const Diagnostic& diagnostic : result.diagnostics) {
+    if (diagnostic.severity != Severity::error) continue;
+    lines.append(lines.empty() ? "" : "\n").append(diagnostic.to_string());
+  }
+  return lines;
+}
+
+/// `predecessor`: the program whose place this one takes, if there is one.
+int run_dispatcher(Config config, std::optional<SocketChannel> predecessor) {
   // Three things for before the first thread: it has no say in the environment, and inherits the rest.
   ServiceManager service_manager = ServiceManager::from_environment();
   const auto privileges = PrivilegeDrop::prepare(config);
   if (!privileges) {
+    if (predecessor) Takeover::decline(*predecessor, privileges.error());
     print_errors(privileges.error());
     return exit_code::failed;
   }
@@ -59,8 +70,8 @@ int run_dispatcher(Config config) {
     return exit_code::failed;
   };
   std::unique_ptr<Takeover> takeover;
-  if (auto channel = take_channel()) {
-    auto begun = Takeover::begin(std::move(*channel));
+  if (predecessor) {
+    auto begun = Takeover::begin(std::move(*predecessor));
     if (!begun) return fail(begun.error());
     takeover = std::move(*begun);
   }
@@ -87,9 +98,13 @@ int run_command(std::span<const std::string> arguments) {
       options, arguments);
   if (!values) return values.error();
   hold_requests();
-  auto config = load_config(*values);
-  if (!config) return exit_code::usage;
-  return run_dispatcher(std::move(*config));
+  std::optional<SocketChannel> predecessor = take_channel();
+  ConfigResult result = read_config(*values);
+  if (!result.config) {
+    if (predecessor) Takeover::decline(*predecessor, errors_of(result));
+    return exit_code::usage;
+  }
+  return run_dispatcher(std::move(*result.config), std::move(predecessor));
 }
 
 }  // namespace portshare

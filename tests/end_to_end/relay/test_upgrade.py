@@ -214,10 +214,14 @@ def test_what_does_not_come_up_changes_nothing(workshop, tmp_path, fault):
         shutil.copy("/bin/true", binary)
     if fault == "configuration":
         shutil.copy(BINARY, binary)
-        generations.config_file.write_text("nonsense")
+        text = generations.config_file.read_text()
+        generations.config_file.write_text(text.replace("default", "defalt") + "no_such = 1\n")
     result = run([BINARY, "upgrade", binary, "--admin", f"unix:{generations.admin}"])
     assert result.returncode == 1, result.stdout
     assert str(binary) in result.stderr
+    if fault == "configuration":
+        assert "did you mean 'default'" in result.stderr and "no_such" in result.stderr
+        assert result.stderr.count(f"{generations.config_file}:") == 2, result.stderr
     assert exchange_until_end(port) == (b"one", "close")
     assert len(generations.pids) == 1
 
