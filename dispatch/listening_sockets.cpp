@@ -143,10 +143,11 @@ std::expected<std::vector<ListeningSocket>, std::string> ListeningSockets::open_
     return std::unexpected(std::move(errors));
   }
   waiting_ = std::move(waiting);
-  for (std::size_t i = known; i < open_.size(); ++i) {
-    const auto used = std::ranges::find(sockets, open_[i].socket, &ListeningSocket::socket);
-    spdlog::info("listener '{}' takes connections on {}", config.listeners[used->listener].name,
-                 open_[i].bound.to_string());
+  for (Open& open : open_) {
+    const auto used = std::ranges::find(sockets, open.socket, &ListeningSocket::socket);
+    if (used == sockets.end() || std::exchange(open.is_announced, true)) continue;
+    spdlog::info("listener '{}' takes connections on {}{}", config.listeners[used->listener].name,
+                 open.bound.to_string(), open.passed_as.empty() ? "" : ", a socket of the service manager's");
   }
   return sockets;
 }

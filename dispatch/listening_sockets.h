@@ -31,6 +31,7 @@ class ListeningSockets {
     std::string passed_as = {};
     /// Another program listens there, too, and it belongs to that one: it is closed in this process alone.
     bool is_borrowed = false;
+    bool is_announced = false;  ///< the log has said that a listener takes connections there
   };
 
   ListeningSockets() = default;
@@ -40,7 +41,10 @@ class ListeningSockets {
   ~ListeningSockets();
 
   /// Takes an open socket over, for open_for() to find.
-  void inherit(Open socket) { open_.push_back(std::move(socket)); }
+  void inherit(Open socket) {
+    socket.is_announced = true;
+    open_.push_back(std::move(socket));
+  }
   void inherit(const PassedSocket& passed);
   /// The other program has left those to this one that were borrowed.
   void own_all();

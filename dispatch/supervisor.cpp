@@ -196,7 +196,10 @@ void Supervisor::upgraded(const Upgrade::Started& started) {
   if (!started) {
     for (const std::string& line : lines_of(started.error())) spdlog::error("upgrade: {}", line);
     spdlog::error("upgrade: nothing has changed; this program goes on");
-    loop_.post([this] { upgrade_.reset(); });  // in a turn of its own: it is the one that calls
+    loop_.post([this] {  // in a turn of its own: it is the one that calls
+      upgrade_.reset();
+      if (!reloads_.empty()) next_reload();
+    });
     return;
   }
   spdlog::info("upgrade: process {} accepts connections; those that run here move to it", *started);
@@ -219,6 +222,7 @@ void Supervisor::upgraded(const Upgrade::Started& started) {
                       patience.count());
         loop_.arm(stuck_timer_, patience);
       });
+  decline_reloads(fmt::format("process {} has taken over meanwhile, and has read the file", *started));
   control_->lend_sockets();
   close_control([] {});
 }
@@ -236,6 +240,7 @@ void Supervisor::begin_draining() {
     if (const auto done = std::exchange(upgrade_done_, nullptr)) {
       done(std::unexpected("this program has been told to end"));
     }
+    decline_reloads("the program is shutting down");
   }
   service_manager_.stopping();
   service_manager_.status("shutting down: waiting for the last connections");
@@ -281,7 +286,7 @@ void Supervisor::end_all() {
 
 void Supervisor::reload(std::function<void(const ReloadReport&)> done) {
   reloads_.push_back(std::move(done));
-  if (reloads_.size() == 1) next_reload();
+  if (reloads_.size() == 1 && !upgrade_) next_reload();
 }
 
 void Supervisor::next_reload() {
@@ -304,28 +309,36 @@ void Supervisor::next_reload() {
   });
 }
 
+/// Those that wait for an upgrade, and what waits for them.
+void Supervisor::decline_reloads(const std::string& why) {
+  for (const auto& done : std::exchange(reloads_, {})) done(failed_reload({why}));
+  for (const auto& each : std::exchange(after_reloads_, {})) loop_.post(each);
+}
+
 void Supervisor::reload_file(const std::function<void(const ReloadReport&)>& done) {
   ConfigResult result = read_config_file(dispatcher_->snapshot()->config->file);
+  std::vector<std::string> warnings;
   std::vector<std::string> faults;
   for (const Diagnostic& diagnostic : result.diagnostics) {
-    if (result.config) {
-      spdlog::warn("reload: {}", diagnostic.to_string());
-    } else {
-      faults.push_back(diagnostic.to_string());
-    }
+    (result.config ? warnings : faults).push_back(diagnostic.to_string());
   }
   if (!result.config) return done(failed_reload(std::move(faults)));
+  for (const std::string& warning : warnings) spdlog::warn("reload: {}", warning);
 
   const auto after = without_rules(std::move(*result.config));
-  dispatcher_->look_up_names(
-      *after, [this, after, done](HostAnswers answers) { apply(after, std::move(answers), done); });
+  const auto with_warnings = [done, warnings](ReloadReport report) {
+    report.warnings = warnings;
+    done(report);
+  };
+  dispatcher_->look_up_names(*after, [this, after, with_warnings](HostAnswers answers) {
+    apply(after, std::move(answers), with_warnings);
+  });
 }
 
 void Supervisor::apply(const std::shared_ptr<const Config>& after, HostAnswers answers,
                        const std::function<void(const ReloadReport&)>& done) {
   const auto before = dispatcher_->snapshot()->config;
   if (dispatcher_->is_draining()) return done(failed_reload({"the program is shutting down"}));
-  if (upgrade_) return done(failed_reload({"an upgrade is under way, which reads the file as well"}));
   const auto opened = control_->open(after->server);
   if (!opened) return done(failed_reload(lines_of(opened.error())));
   dispatcher_->reload(after, std::move(answers),

@@ -47,8 +47,8 @@ class Supervisor {
   /// worker is stuck, its thread is still there, and destroying this would wait for it.
   void run();
 
-  /// Reads the file of the present configuration again, after those reloads that are under way. `done` is
-  /// called with what came of it.
+  /// Reads the file of the present configuration again, after the reloads or the upgrade that are under way.
+  /// `done` is called with what came of it.
   void reload(std::function<void(const ReloadReport&)> done);
   /// Stops accepting; ends after the last connection.
   void drain();
@@ -69,6 +69,7 @@ class Supervisor {
 
  private:
   void next_reload();
+  void decline_reloads(const std::string& why);
   void reload_file(const std::function<void(const ReloadReport&)>& done);
   void apply(const std::shared_ptr<const Config>& after, HostAnswers answers,
              const std::function<void(const ReloadReport&)>& done);
@@ -92,7 +93,7 @@ class Supervisor {
   RunningProgram program_{*this};
   std::unique_ptr<Control> control_;                              // null: it is closed
   std::vector<std::function<void()>> control_closed_;             // to be called when it is
-  std::deque<std::function<void(const ReloadReport&)>> reloads_;  // to be answered; the first is under way
+  std::deque<std::function<void(const ReloadReport&)>> reloads_;  // the first is under way, if no upgrade is
   std::vector<std::function<void()>> after_reloads_;
   std::unique_ptr<Takeover> takeover_;  // null: nobody was there before
   std::unique_ptr<Upgrade> upgrade_;    // null: none is under way

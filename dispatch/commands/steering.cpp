@@ -73,6 +73,8 @@ class Steering {
 int print_reload(const AdminAnswer& answer) {
   const Json json = Json::parse(answer.body);
   if (!json.contains("faults")) return report_refusal("reload", answer);
+  for (const Json& warning : json.value("warnings", Json::array()))
+    fmt::print(stderr, "{}\n", warning.get<std::string>());
   for (const Json& fault : json["faults"]) fmt::print(stderr, "{}\n", fault.get<std::string>());
   if (!answer.succeeded()) return report_failure("reload", "nothing has changed");
   for (const Json& change : json["changes"]) fmt::print("{}\n", change.get<std::string>());

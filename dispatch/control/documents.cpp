@@ -341,7 +341,10 @@ std::string connections_document(const ConnectionList& list) {
 }
 
 std::string reload_document(const ReloadReport& result) {
-  return document({{"reloaded", result.succeeded}, {"changes", result.changes}, {"faults", result.faults}});
+  return document({{"reloaded", result.succeeded},
+                   {"changes", result.changes},
+                   {"warnings", result.warnings},
+                   {"faults", result.faults}});
 }
 
 std::string sample_document(const SampleDetails& details, const ProgramReport& report,

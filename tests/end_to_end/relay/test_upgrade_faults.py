@@ -126,6 +126,36 @@ def test_an_upgrade_waits_for_the_reload_before_it(workshop):
     generations.stop()
 
 
+def test_a_reload_waits_for_the_upgrade_before_it(workshop, tmp_path, successor):
+    one, two = Answers(workshop, "one"), Answers(workshop, "two")
+    port = free_port()
+    backends = {"one": one.address, "two": two.address}
+    generations = Generations(workshop, by_address({"a": (f"127.0.0.1:{port}", "one")}, backends), admin=True)
+    program, notes = successor("""
+until(b"A")
+note("asked")
+wait_for("goes on")
+channel.send(b"F" + b"not today")
+""")
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    admin = ["--admin", f"unix:{generations.admin}"]
+    with subprocess.Popen([BINARY, "upgrade", program, *admin], **options) as upgrade:
+        eventually(notes, "a successor")
+        text = generations.config_file.read_text().replace('default = "one"', 'default = "two"')
+        generations.config_file.write_text(text + f'[backend.idle]\nservers = ["{one.address}"]\n')
+        with subprocess.Popen([BINARY, "reload", *admin], **options) as reload:
+            # The next command on the socket is answered while that one waits.
+            assert generations.command("status").returncode == 0
+            assert exchange_until_end(port) == (b"one", "close")
+            (tmp_path / "goes on").touch()
+            changes, warnings = reload.communicate(timeout=30)
+        assert "not today" in upgrade.communicate(timeout=30)[1]
+    assert reload.returncode == 0 and "default" in changes
+    assert "warning" in warnings and "'idle'" in warnings
+    assert exchange_until_end(port) == (b"two", "close")
+    generations.stop()
+
+
 def test_what_a_successor_says_is_heard_though_it_does_not_listen(workshop, successor):
     one = Answers(workshop, "one")
     port = free_port()
