@@ -79,12 +79,21 @@ int spawn(void* data) {
   return 0;
 }
 
+#ifdef __SANITIZE_THREAD__
+// ThreadSanitizer takes each clone() for a fork(), after which this program may not start a thread. The C
+// library has the function by another name, too.
+extern "C" int clone_process(int (*function)(void*), void* stack, int flags, void* argument,
+                             ...) __asm__("__clone");
+#else
+constexpr auto clone_process = &::clone;
+#endif
+
 /// In a process between the two, which then ends and leaves an orphan. It has all of our memory, since a copy
 /// of that would take long, and our descriptors; this thread stands still until its end, as with vfork(2).
 void spawn_orphan(Spawn& orphan) {
   std::vector<std::byte> stack(std::size_t{256} * 1024);
-  const pid_t between =
-      ::clone(&spawn, stack.data() + stack.size(), CLONE_VM | CLONE_VFORK | CLONE_FILES | SIGCHLD, &orphan);
+  const pid_t between = clone_process(&spawn, stack.data() + stack.size(),
+                                      CLONE_VM | CLONE_VFORK | CLONE_FILES | SIGCHLD, &orphan);
   if (between < 0) {
     orphan.error = errno;
     return;
