@@ -329,7 +329,7 @@ struct Dispatcher::Arrival {
   std::promise<bool> is_taken;
 };
 
-bool Dispatcher::take_over(MovedSession session, std::function<bool()> commit) {
+bool Dispatcher::take_over(MovedSession session, const std::function<bool()>& commit) {
   constexpr int most_tries = 2;  // the other program waits, and its connections
   int tries = 0;
   for (std::size_t looked_at = 0; looked_at < threads_.size() && tries < most_tries; ++looked_at) {

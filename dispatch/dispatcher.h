@@ -122,7 +122,7 @@ class Dispatcher {
   /// it said no, or the session cannot go on here, or the worker whose turn it was does not come round, nor
   /// the one after that; its sockets are still the caller's. To be called on one thread, which is neither a
   /// worker's nor the control thread, and waits.
-  [[nodiscard]] bool take_over(MovedSession session, std::function<bool()> commit);
+  [[nodiscard]] bool take_over(MovedSession session, const std::function<bool()>& commit);
   /// The listening sockets, for the program that takes our place.
   [[nodiscard]] const std::vector<ListeningSockets::Open>& listening_sockets() const {
     return sockets_.all();

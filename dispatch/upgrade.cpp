@@ -108,6 +108,7 @@ bool Upgrade::send_listeners() {
     const auto some = left.first(std::min(left.size(), SocketChannel::most_sockets));
     left = left.subspan(some.size());
     std::vector<Socket> sockets;
+    sockets.reserve(some.size());
     for (const ListeningSockets::Open& open : some) sockets.push_back(open.socket);
     const auto message = message_of(TakeoverMessage::listeners, encode_listeners(some));
     if (!channel_.send(message, sockets)) return false;

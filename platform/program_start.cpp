@@ -80,8 +80,9 @@ int spawn(void* data) {
 }
 
 #ifdef __SANITIZE_THREAD__
-// ThreadSanitizer takes each clone() for a fork(), after which this program may not start a thread. The C
-// library has the function by another name, too.
+// ThreadSanitizer takes each clone() for a fork(), which it notes in our memory: after that this program may
+// not start a thread, and what this thread does to be in step with others is no longer seen (which
+// die_after_fork=0 does not mend). The C library has the function by another name, too.
 extern "C" int clone_process(int (*function)(void*), void* stack, int flags, void* argument,
                              ...) __asm__("__clone");
 #else

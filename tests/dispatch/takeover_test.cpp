@@ -70,7 +70,7 @@ TEST_F(TakeoverTest, SaysThatThereIsNoThread) {
         const auto takeover = Takeover::begin(std::move(new_));
         leave_threads(0);
         const auto prepared = (*takeover)->prepare();
-        std::fputs(prepared ? "prepared" : prepared.error().c_str(), stderr);
+        (void)std::fputs(prepared ? "prepared" : prepared.error().c_str(), stderr);
         std::_Exit(0);
       },
       testing::ExitedWithCode(0), "cannot start a thread for the connections of the program before: ");
