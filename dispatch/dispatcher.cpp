@@ -214,7 +214,7 @@ struct Dispatcher::Question {
   std::function<void()> done;
 };
 
-void Dispatcher::ask_workers(std::function<void(Worker&)> task, std::function<void()> done) {
+void Dispatcher::ask_workers(const std::function<void(Worker&)>& task, std::function<void()> done) {
   const auto question = std::make_shared<Question>(threads_.size(), std::move(done));
   for (std::size_t index = 0; index < threads_.size(); ++index) {
     if (watch_->is_stuck(index)) continue;
@@ -281,7 +281,7 @@ void Dispatcher::drain(std::function<void()> finished) {
   });
 }
 
-void Dispatcher::hand_over(SessionSender sender, std::function<void()> stopped_accepting,
+void Dispatcher::hand_over(const SessionSender& sender, std::function<void()> stopped_accepting,
                            std::function<void()> finished, std::function<void()> only_stuck_left) {
   assert(!draining_);
   finished_ = std::move(finished);

@@ -93,7 +93,7 @@ class Dispatcher {
 
   /// Runs `task` on every worker's thread, and `done` when all have. Workers that have ended are left out,
   /// and so are those that are stuck, or are found to be before they could begin.
-  void ask_workers(std::function<void(Worker&)> task, std::function<void()> done);
+  void ask_workers(const std::function<void(Worker&)>& task, std::function<void()> done);
 
   /// Stops accepting, gives the ports back, and lets run what runs. `finished` is called when the last
   /// connection has ended.
@@ -105,7 +105,7 @@ class Dispatcher {
   /// Instead of drain(), when another program accepts connections from the same sockets: they stay open
   /// there, and sessions go to `sender` as they become ready for it. The others run to their end here.
   /// `only_stuck_left` is called whenever none but workers that are stuck have not come to their end.
-  void hand_over(SessionSender sender, std::function<void()> stopped_accepting,
+  void hand_over(const SessionSender& sender, std::function<void()> stopped_accepting,
                  std::function<void()> finished, std::function<void()> only_stuck_left);
   /// Then: connections that wait for a further request, and are not taken, end.
   void hasten();
