@@ -23,12 +23,14 @@ using Settings = std::vector<std::pair<std::string_view, std::string>>;
 template <typename Values>
 std::string list_text(const Values& values) {
   std::vector<std::string> texts;
+  texts.reserve(values.size());
   for (const auto& value : values) texts.push_back(value.to_string());
   return fmt::format("[{}]", fmt::join(texts, ", "));
 }
 
 std::string bind_text(const ListenerConfig& listener) {
   std::vector<std::string> texts;
+  texts.reserve(listener.bind.size());
   for (const SocketAddress& address : listener.bind) texts.push_back(address.to_string());
   for (const std::string& name : listener.passed_sockets) texts.push_back("systemd:" + name);
   return fmt::format("[{}]", fmt::join(texts, ", "));
@@ -113,6 +115,7 @@ std::string health_text(const std::optional<HealthConfig>& health) {
 
 Settings settings_of(const Config&, const BackendConfig& backend) {
   std::vector<std::string> servers;
+  servers.reserve(backend.servers.size());
   for (const ServerAddress& server : backend.servers) servers.push_back(server_text(server));
   return {
       {"servers", fmt::format("[{}]", fmt::join(servers, ", "))},
@@ -222,6 +225,7 @@ std::string text_of(const Config& config, const RouteRule& rule) {
 std::string route_text(const Config& config, const RouteSummary& route) {
   std::string text = route.matchers;
   std::vector<std::string_view> listeners;
+  listeners.reserve(route.listeners.size());
   for (const std::uint32_t listener : route.listeners) listeners.push_back(config.listeners[listener].name);
   if (!listeners.empty()) text += fmt::format(", listener {}", fmt::join(listeners, ", "));
   return text +

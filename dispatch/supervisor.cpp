@@ -285,6 +285,7 @@ void Supervisor::end_all() {
 }
 
 void Supervisor::reload(std::function<void(const ReloadReport&)> done) {
+  if (dispatcher_->is_draining()) return done(failed_reload({"the program is shutting down"}));
   reloads_.push_back(std::move(done));
   if (reloads_.size() == 1 && !upgrade_) next_reload();
 }
