@@ -4,15 +4,18 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
+#include <span>
 #include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
 
 #include "platform/address_translation.h"
+#include "platform/socket_diag.h"
 #include "platform/trial_listener.h"
 
 namespace portshare {
@@ -109,6 +112,13 @@ struct Connection {
     return client_saw_it && server_saw_it;
   }
 };
+
+/// A host with very many of them keeps no more.
+bool is_in_time_wait(std::uint16_t port) {
+  const auto sockets = list_sockets(std::span(&port, 1), ListedSockets::all);
+  return !sockets ||
+         std::ranges::find(*sockets, LocalSocket::State::time_wait, &LocalSocket::state) != sockets->end();
+}
 
 Connection establish(const LocalTrialListener& listener, std::uint16_t port) {
   Connection connection{.client = connect_to(port), .server = {}};
@@ -226,6 +236,12 @@ std::expected<BindOutcome, std::string> BindTrials::attempt(const BindTrial& tri
     return std::unexpected("the connection does not end in order");
 
   BindOutcome outcome{.second = second.open(trial.second, trial.addresses.second, *port)};
+  if (trial.use == PortUse::time_wait && outcome.second.succeeded() && !is_in_time_wait(*port)) {
+    second.close();
+    return std::unexpected(
+        "this host keeps no connection in TIME_WAIT at present: all of net.ipv4.tcp_max_tw_buckets are "
+        "taken");
+  }
   const bool both_listen = outcome.second.succeeded() && trial.use == PortUse::listening;
   const bool all_arrived = count_connections(*port, both_listen ? connections_to_both : connections_to_one,
                                              first, second, outcome);

@@ -8,6 +8,7 @@ import subprocess
 
 import pytest
 
+from harness.own_network import no_namespaces
 from harness.portshare import BINARY, portshare
 from harness.process import run
 
@@ -96,6 +97,17 @@ def test_a_closed_listener_leaves_its_port_to_who_reuses_it(matrix, port, owner)
 def test_a_closed_listener_leaves_its_port_to_another_user_too(matrix, port):
     results = matrix.results(port, "other_user")
     assert results[BOTH_ADDRESS] == "second" and results["none", "none"] == "bind fails"
+
+
+@pytest.mark.skipif(no_namespaces(), reason="this system lets us have no namespaces of our own")
+def test_a_host_that_keeps_nothing_in_time_wait_is_not_judged():
+    """One with very many connections that have just ended."""
+    network = "ip link set lo up && echo 0 > /proc/sys/net/ipv4/tcp_max_tw_buckets && exec \"$0\" probe --json"
+    result = run(["unshare", "-rn", "sh", "-c", network, BINARY])
+    assert result.returncode == 0, result
+    trials = {key: trial for key, trial in Matrix(result.stdout).items() if key[0] == "time_wait"}
+    assert {trial["result"] for trial in trials.values()} == {"not tried"}
+    assert "tcp_max_tw_buckets" in trials["time_wait", "same_process", SAME, BOTH_ADDRESS]["reason"]
 
 
 def test_live_connections_go_on(matrix):
