@@ -111,6 +111,11 @@ bool wait_for_end(const FileDescriptor& process, int patience_ms) {
 }  // namespace
 
 std::string path_of_this_program() {
+  const std::vector<std::string> arguments = own_arguments();
+  const std::string called_as = arguments.empty() ? std::string() : arguments.front();
+  if (called_as.contains('/') && ::access(called_as.c_str(), X_OK) == 0) {
+    return std::filesystem::absolute(called_as).string();
+  }
   std::error_code error;
   std::string path = std::filesystem::read_symlink("/proc/self/exe", error).string();
   // What the kernel appends when the file has been replaced (proc_pid_exe(5)).
@@ -139,6 +144,7 @@ std::expected<StartedProgram, std::string> start_program(const std::string& path
   }
   std::vector<std::string> arguments = own_arguments();
   if (arguments.empty()) return std::unexpected("cannot read the command line of this program from /proc");
+  arguments.front() = path;
   std::vector<std::string> environment;
   for (char** each = environ; *each; ++each) environment.emplace_back(*each);
   environment.insert(environment.end(), variables.begin(), variables.end());

@@ -12,7 +12,8 @@
 
 namespace portshare {
 
-/// The file of this program, also after another version has been put in its place.
+/// The file by which this program was started, where another version may have been put meanwhile, or to which
+/// a link may lead by now; where it is no longer there or not known, the file that runs.
 [[nodiscard]] std::string path_of_this_program();
 
 /// A program that was started here and may outlive us.
@@ -30,9 +31,9 @@ class StartedProgram {
   FileDescriptor process_;
 };
 
-/// Runs `path` with the arguments that this program has; it finds `channel` by take_channel(). It has our
-/// stderr, user and capabilities, our environment with `variables` ("NAME=value") added, and none of our
-/// other descriptors. The error is a sentence.
+/// Runs `path` with the arguments that this program has, but for the first one, which is `path`; it finds
+/// `channel` by take_channel(). It has our stderr, user and capabilities, our environment with `variables`
+/// ("NAME=value") added, and none of our other descriptors. The error is a sentence.
 ///
 /// The program is not our child but an orphan, adopted by whoever adopts ours: by systemd beneath systemd,
 /// which does not wait for the end of a main process that is somebody else's child, but kills it at once.

@@ -226,6 +226,29 @@ def test_what_does_not_come_up_changes_nothing(workshop, tmp_path, fault):
     assert len(generations.pids) == 1
 
 
+def test_a_link_to_another_version_counts(workshop, tmp_path):
+    one = Answers(workshop, "one")
+    port = free_port()
+    for version in ("1", "2", "3"):
+        (tmp_path / version).mkdir()
+        shutil.copy(BINARY, tmp_path / version / "portshare")
+    link = tmp_path / "present"
+
+    def choose(version):
+        (tmp_path / "new").symlink_to(tmp_path / version)
+        (tmp_path / "new").rename(link)
+
+    choose("1")
+    generations = Generations(workshop, by_address({"a": (f"127.0.0.1:{port}", "one")}, {"one": one.address}),
+                              prefix=["sh", "-c", f'shift; exec {link}/portshare "$@"', "sh"])
+    for version in ("2", "3"):
+        choose(version)
+        generations.upgrade()
+        assert os.readlink(f"/proc/{generations.pids[-1]}/exe") == str(tmp_path / version / "portshare")
+    assert exchange_until_end(port) == (b"one", "close")
+    generations.stop()
+
+
 @pytest.mark.smoke
 def test_the_command_answers_when_the_successor_serves(workshop, tmp_path):
     one = Answers(workshop, "one")
