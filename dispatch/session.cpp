@@ -21,6 +21,8 @@ namespace {
 constexpr milliseconds answer_timeout{5'000};
 // And how much it may still send meanwhile.
 constexpr std::uint64_t lingering_limit = std::uint64_t{1} << 20;
+// How long a server does not hear of a connection whose client is about to say something.
+constexpr milliseconds first_word_patience{5};
 
 }  // namespace
 
@@ -217,13 +219,18 @@ void Session::start_relay() {
   count_relay();
   last_activity_ = loop().now();
   server_receive_.expect_wait();
-  watch_idleness();
+  if (is_handshake_held_)
+    loop().arm(timer_, first_word_patience);
+  else
+    watch_idleness();
   upstream_.open(client_, server_, exchange_ ? &exchange_->requests : http2_ ? &http2_->requests() : nullptr);
   downstream_.open(server_, client_,
                    exchange_ ? &exchange_->responses
                    : http2_  ? &http2_->responses()
                              : nullptr);
+  awaits_first_word_ = first_bytes_.empty() && !exchange_ && !http2_;
   if (!first_bytes_.empty()) {
+    snapshot_->note_first_speaker(backend_, true);
     upstream_.give(std::exchange(first_bytes_, {}), std::exchange(first_buffer_, nullptr));
   }
   if (exchange_) {
@@ -252,6 +259,10 @@ RelayDirection::Progress Session::received_by(RelayDirection& direction, Op& op)
   // on.
   if (failed_ && op.succeeded() && op.count == 0) return RelayDirection::Progress::source_failed;
   if (failed_) op.last = false;
+  if (awaits_first_word_ && op.succeeded() && op.count > 0) {
+    awaits_first_word_ = false;
+    snapshot_->note_first_speaker(backend_, &direction == &upstream_);
+  }
   return direction.received(loop());
 }
 
@@ -322,6 +333,10 @@ void Session::sink_failed(RelayDirection& direction, bool is_upstream) {
 }
 
 void Session::check_idle() {
+  if (std::exchange(is_handshake_held_, false)) {
+    if (awaits_first_word_) loop().backend().complete_handshake(server_);
+    return watch_idleness();
+  }
   const auto quiet = loop().now() - last_activity_;
   if (quiet < listener().idle_timeout) {
     // Arming the timer anew for every byte would cost more than this look now and then.

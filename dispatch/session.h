@@ -277,8 +277,10 @@ class Session {
   bool knows_protocol_ = false;
   bool client_ended_ = false;
   bool goes_to_silent_ = false;
-  bool is_greeted_ = false;     // with SETTINGS of ours
-  bool is_record_open_ = true;  // something has happened that the access log does not know yet
+  bool is_greeted_ = false;         // with SETTINGS of ours
+  bool is_handshake_held_ = false;  // with the server: its end is to travel with the client's first bytes
+  bool awaits_first_word_ = false;  // of either side, where nobody has looked at the client's
+  bool is_record_open_ = true;      // something has happened that the access log does not know yet
   std::optional<Outcome>
       failed_;  // one side is gone; what it had sent before is still being carried to the other
   std::optional<Outcome> refused_as_;  // over a limit: never routed, whatever the client sends

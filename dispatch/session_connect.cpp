@@ -50,7 +50,10 @@ void Session::connect_to_server() {
   if (server.leads_back_if_local && worker_.is_known_loop(server)) return connect_failed(Status::refused);
   loop().arm(timer_, snapshot_->config().backends[backend_].connect_timeout);
   const bool has_bytes = announcement_ || !first_bytes_.empty() || !upstream_.pending().empty();
-  const Loop::Then then = has_bytes ? Loop::Then::sends_at_once : Loop::Then::waits;
+  // Where only addresses were looked at, a client that speaks first is a moment behind its connection: a
+  // packet less for us, a wake-up less for the server, a fifth of our time (docs/performance.md).
+  is_handshake_held_ = !has_bytes && !goes_to_silent_ && snapshot_->clients_speak_first(backend_);
+  const Loop::Then then = has_bytes || is_handshake_held_ ? Loop::Then::sends_at_once : Loop::Then::waits;
   if (snapshot_->config().backends[backend_].is_transparent) return connect_from_source(server, then);
   loop().connect(server_send_, server.address, then);
 }

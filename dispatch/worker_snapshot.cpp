@@ -21,7 +21,8 @@ WorkerSnapshot::WorkerSnapshot(std::shared_ptr<const Snapshot> snapshot, std::ui
       servers_(*snapshot_->servers),
       metric_ids_(snapshot_->metric_ids ? snapshot_->metric_ids : MetricRegistry().ids_for(config_)),
       choice_(servers_, worker),
-      logs_access_(logs_access && config_.server.log.access != LogConfig::AccessTarget::off) {
+      logs_access_(logs_access && config_.server.log.access != LogConfig::AccessTarget::off),
+      client_first_streaks_(config_.backends.size()) {
   assert(snapshot_->admission || std::ranges::none_of(config_.listeners, &ListenerConfig::has_limits));
   const bool announces = std::ranges::any_of(config_.backends, [](const BackendConfig& backend) {
     return backend.proxy_header != ProxyHeaderVersion::off;

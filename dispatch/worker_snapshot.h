@@ -1,6 +1,7 @@
 // A snapshot as one worker serves it.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -52,6 +53,16 @@ class WorkerSnapshot {
   [[nodiscard]] std::optional<Place> place_of(std::string_view backend, std::string_view server) const;
   [[nodiscard]] std::optional<std::uint32_t> listener_named(std::string_view name) const;
 
+  /// Whether the client was the first to say something on each of the last connections to a backend, so that
+  /// it will probably be on the next one. To be asked where nobody has looked at a client's bytes.
+  [[nodiscard]] bool clients_speak_first(std::uint32_t backend) const {
+    return client_first_streaks_[backend] == sure_after;
+  }
+  void note_first_speaker(std::uint32_t backend, bool is_client) {
+    std::uint8_t& streak = client_first_streaks_[backend];
+    streak = is_client ? std::min<std::uint8_t>(streak + 1, sure_after) : 0;
+  }
+
   void pin() { ++users_; }
   void unpin() { --users_; }
   [[nodiscard]] bool is_used() const { return users_ > 0; }
@@ -62,13 +73,16 @@ class WorkerSnapshot {
     bool destination;
   };
 
+  static constexpr std::uint8_t sure_after = 64;  // connections
+
   std::shared_ptr<const Snapshot> snapshot_;
   const Config& config_;
   const ServerPool& servers_;
   std::shared_ptr<const MetricIds> metric_ids_;
   ServerChoice choice_;
   bool logs_access_;
-  std::vector<AddressNeeds> needs_;  // by listener
+  std::vector<AddressNeeds> needs_;                 // by listener
+  std::vector<std::uint8_t> client_first_streaks_;  // by backend
   std::size_t users_ = 0;
 };
 

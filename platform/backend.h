@@ -64,6 +64,10 @@ class Backend {
   [[nodiscard]] virtual std::optional<IpEndpoint> local_endpoint(Socket socket) = 0;
   [[nodiscard]] virtual std::optional<IpEndpoint> peer_endpoint(Socket socket) = 0;
 
+  /// Of a connect after which data was to follow at once and has not: the peer is told now that the
+  /// connection is there, which it otherwise learns with the first bytes, or from the system after 200 ms.
+  virtual void complete_handshake(Socket socket) = 0;
+
   /// Reads what is in a pipe that a receive has brought, all of it, and takes the pipe back.
   [[nodiscard]] virtual std::vector<std::uint8_t> empty_pipe(Pipe pipe) = 0;
   /// Takes back a pipe that a receive has brought. `is_empty`: else what is in it is thrown away.

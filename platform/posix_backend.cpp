@@ -66,6 +66,12 @@ std::optional<IpEndpoint> PosixBackend::peer_endpoint(Socket socket) {
   return endpoint_by(::getpeername, socket);
 }
 
+void PosixBackend::complete_handshake(Socket socket) {
+  // Sends the acknowledgement that is waiting.
+  const int on = 1;
+  ::setsockopt(std::to_underlying(socket), IPPROTO_TCP, TCP_QUICKACK, &on, sizeof(on));
+}
+
 microseconds PosixBackend::now() {
   return std::chrono::duration_cast<microseconds>(std::chrono::steady_clock::now().time_since_epoch());
 }

@@ -35,6 +35,8 @@ class SimulatedBackend final : public Backend {
   void wake() override { woken_.store(true, std::memory_order_release); }
   [[nodiscard]] std::optional<IpEndpoint> local_endpoint(Socket socket) override;
   [[nodiscard]] std::optional<IpEndpoint> peer_endpoint(Socket socket) override;
+  /// Here a peer knows at once.
+  void complete_handshake(Socket /*socket*/) override {}
   [[nodiscard]] std::chrono::microseconds now() override { return network_.now(); }
   [[nodiscard]] std::string_view name() const override { return "simulated"; }
   [[nodiscard]] std::vector<std::uint8_t> empty_pipe(Pipe pipe) override;

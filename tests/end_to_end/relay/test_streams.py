@@ -56,6 +56,38 @@ def test_the_client_may_end_first(relay):
 
 
 @pytest.mark.smoke
+def test_the_server_may_speak_first_after_many_clients_did(workshop):
+    """What portshare has learnt from those must not keep anybody from being heard."""
+    listener, address = workshop.listen()
+    port = free_port()
+    workshop.portshare(f"""
+[listener.l]
+bind = ["127.0.0.1:{port}"]
+protocols = []
+default = "b"
+[backend.b]
+servers = ["{address}"]
+""", workers=1)
+    for _ in range(2):
+        for _ in range(70):
+            with connect(port) as client:
+                client.sendall(b"question")
+                with accept(listener) as server:
+                    assert receive_exactly(server, 8) == b"question"
+                    server.sendall(b"answer")
+                assert read_to_end(client) == (b"answer", "close")
+        for _ in range(3):
+            with connect(port) as client, accept(listener) as server:
+                server.sendall(b"220 ready")
+                assert receive_exactly(client, 9) == b"220 ready"
+                client.sendall(b"QUIT")
+                assert receive_exactly(server, 4) == b"QUIT"
+        with connect(port) as client, accept(listener) as server:
+            client.shutdown(socket.SHUT_WR)
+            assert read_to_end(server) == (b"", "close"), "who says nothing ends as ever"
+
+
+@pytest.mark.smoke
 def test_the_server_may_end_first(relay):
     dispatcher, client, server = relay()
     with client, server:
