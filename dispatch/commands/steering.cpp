@@ -118,7 +118,8 @@ int drain_command(std::span<const std::string> arguments) {
 int upgrade_command(std::span<const std::string> arguments) {
   po::options_description options("Options");
   options.add_options()("binary", po::value<std::string>()->value_name("FILE"),
-                        "the new program (the file of the one that runs, which may be a newer one by now)");
+                        "the new program (the file by which the one that runs was started: a newer one by "
+                        "now, or a link to one)");
   Steering steering({"upgrade", "[FILE] [--json]",
                      "Starts the new program, and moves listeners and connections to it. If it does not come "
                      "up, the one that runs goes on, and the exit code is 1.",

@@ -19,14 +19,11 @@ from harness.waiting import eventually
 MIB = 1024 * 1024
 
 
-@pytest.fixture
-def relay(workshop):
-    """start(keys of the listener) gives the dispatcher, and a connected pair: the client's socket and the server's."""
-
-    def start(keys="", **options):
-        listener, address = workshop.listen()
-        port = free_port()
-        dispatcher = workshop.portshare(f"""
+def start(workshop, keys="", **options):
+    """The dispatcher, with these keys of its listener, the port of that, and where the test accepts as the server."""
+    listener, address = workshop.listen()
+    port = free_port()
+    dispatcher = workshop.portshare(f"""
 [listener.l]
 bind = ["127.0.0.1:{port}"]
 protocols = []
@@ -35,10 +32,19 @@ default = "b"
 [backend.b]
 servers = ["{address}"]
 """, **options)
+    return dispatcher, port, listener
+
+
+@pytest.fixture
+def relay(workshop):
+    """relay(keys of the listener) gives the dispatcher, and a connected pair: the client's socket and the server's."""
+
+    def connected(keys="", **options):
+        dispatcher, port, listener = start(workshop, keys, **options)
         client = connect(port)
         return dispatcher, client, accept(listener)
 
-    return start
+    return connected
 
 
 @pytest.mark.smoke
@@ -58,16 +64,7 @@ def test_the_client_may_end_first(relay):
 @pytest.mark.smoke
 def test_the_server_may_speak_first_after_many_clients_did(workshop):
     """What portshare has learnt from those must not keep anybody from being heard."""
-    listener, address = workshop.listen()
-    port = free_port()
-    workshop.portshare(f"""
-[listener.l]
-bind = ["127.0.0.1:{port}"]
-protocols = []
-default = "b"
-[backend.b]
-servers = ["{address}"]
-""", workers=1)
+    _, port, listener = start(workshop, workers=1)
     for _ in range(2):
         for _ in range(70):
             with connect(port) as client:
