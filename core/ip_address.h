@@ -64,6 +64,12 @@ struct IpEndpoint {
   auto operator<=>(const IpEndpoint&) const = default;
 };
 
+/// Whether a connection between them never leaves the host, as far as the addresses show: between two
+/// different addresses of one host they do not, but for loopback.
+[[nodiscard]] inline bool is_within_host(const IpEndpoint& local, const IpEndpoint& peer) {
+  return peer.address.is_loopback() || peer.address == local.address;
+}
+
 /// A network: an address and how many of its leading bits count. IPv4 prefixes never cover IPv6 addresses,
 /// nor the reverse.
 struct IpPrefix {

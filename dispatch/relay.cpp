@@ -12,6 +12,7 @@ void RelayDirection::open(Socket source, Socket sink, RelayFilter* filter) {
   filter_ = filter;
   paused_ = true;
   ended_ = false;
+  is_bulk_ = false;
 }
 
 void RelayDirection::give(ByteView bytes, std::uint8_t* buffer) {
@@ -74,6 +75,7 @@ RelayDirection::Progress RelayDirection::received(Loop& loop) {
 
 RelayDirection::Progress RelayDirection::pass_on_pipe(Loop& loop) {
   assert(!has_unsent() && pending_.empty());
+  if (!std::exchange(is_bulk_, true)) loop.backend().expect_bulk(sink_);
   piped_ = receive_.count;
   if (filter_) filter_->pass_unseen(piped_);
   then_ = RelayFilter::Action::go_on;

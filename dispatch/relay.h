@@ -154,6 +154,7 @@ class RelayDirection {
   bool paused_ = true;
   bool source_ended_ = false;
   bool ended_ = false;
+  bool is_bulk_ = false;  // something has gone through a pipe
 };
 
 }  // namespace portshare

@@ -68,6 +68,9 @@ class Backend {
   /// connection is there, which it otherwise learns with the first bytes, or from the system after 200 ms.
   virtual void complete_handshake(Socket socket) = 0;
 
+  /// Of a connection that much is going to be sent on. Nothing that either end could notice, but the cost.
+  virtual void expect_bulk(Socket socket) = 0;
+
   /// Reads what is in a pipe that a receive has brought, all of it, and takes the pipe back.
   [[nodiscard]] virtual std::vector<std::uint8_t> empty_pipe(Pipe pipe) = 0;
   /// Takes back a pipe that a receive has brought. `is_empty`: else what is in it is thrown away.

@@ -9,8 +9,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cassert>
 #include <cerrno>
+#include <string_view>
 #include <utility>
 
 #include "platform/address_translation.h"
@@ -70,6 +72,21 @@ void PosixBackend::complete_handshake(Socket socket) {
   // Sends the acknowledgement that is waiting.
   const int on = 1;
   ::setsockopt(std::to_underlying(socket), IPPROTO_TCP, TCP_QUICKACK, &on, sizeof(on));
+}
+
+void PosixBackend::expect_bulk(Socket socket) {
+  const auto local = local_endpoint(socket);
+  const auto peer = peer_endpoint(socket);
+  if (!local || !peer || !is_within_host(*local, *peer)) return;
+  const int descriptor = std::to_underlying(socket);
+  std::array<char, 16> name{};  // TCP_CA_NAME_MAX
+  socklen_t length = name.size();
+  const bool paces = ::getsockopt(descriptor, IPPROTO_TCP, TCP_CONGESTION, name.data(), &length) == 0 &&
+                     std::string_view(name.data()).starts_with("bbr");
+  // Where there is no network, pacing spares nobody anything, and costs both ends a timer for every few packets
+  // (docs/adr/0008-bulk-goes-through-pipes.md). Reno is in every kernel, and everybody may have it.
+  constexpr std::string_view unpaced = "reno";
+  if (paces) ::setsockopt(descriptor, IPPROTO_TCP, TCP_CONGESTION, unpaced.data(), unpaced.size());
 }
 
 microseconds PosixBackend::now() {

@@ -15,6 +15,7 @@ class PosixBackend : public Backend {
   [[nodiscard]] std::optional<IpEndpoint> local_endpoint(Socket socket) final;
   [[nodiscard]] std::optional<IpEndpoint> peer_endpoint(Socket socket) final;
   void complete_handshake(Socket socket) final;
+  void expect_bulk(Socket socket) final;
   [[nodiscard]] std::chrono::microseconds now() final;
   [[nodiscard]] std::vector<std::uint8_t> empty_pipe(Pipe pipe) final;
   void release_pipe(Pipe pipe, bool is_empty) final { pipes_.release(pipe, is_empty); }

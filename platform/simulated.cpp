@@ -222,6 +222,10 @@ bool SimulatedBackend::try_send(Token token, Op& op) {
   return true;
 }
 
+void SimulatedBackend::expect_bulk(Socket socket) {
+  if (!network_.is_connection(socket)) network_.misuse("bulk on what is no connection", socket);
+}
+
 std::vector<std::uint8_t> SimulatedBackend::empty_pipe(Pipe pipe) {
   const auto found = pipes_.find(pipe);
   if (found == pipes_.end()) network_.misuse("a pipe is emptied that is not in use");

@@ -37,6 +37,8 @@ class SimulatedBackend final : public Backend {
   [[nodiscard]] std::optional<IpEndpoint> peer_endpoint(Socket socket) override;
   /// Here a peer knows at once.
   void complete_handshake(Socket /*socket*/) override {}
+  /// Only of a connection.
+  void expect_bulk(Socket socket) override;
   [[nodiscard]] std::chrono::microseconds now() override { return network_.now(); }
   [[nodiscard]] std::string_view name() const override { return "simulated"; }
   [[nodiscard]] std::vector<std::uint8_t> empty_pipe(Pipe pipe) override;

@@ -182,5 +182,18 @@ TEST(IpPrefix, covers_its_own_family_only) {
   EXPECT_FALSE(covers("192.0.2.1", "192.0.2.0"));
 }
 
+TEST(IpEndpoint, KnowsWhatNeverLeavesTheHost) {
+  const auto within = [](const char* local, const char* peer) {
+    return is_within_host(*IpEndpoint::parse(local), *IpEndpoint::parse(peer));
+  };
+  EXPECT_TRUE(within("127.0.0.1:80", "127.0.0.1:5000"));
+  EXPECT_TRUE(within("127.2.0.1:80", "127.1.0.9:5000"));
+  EXPECT_TRUE(within("192.0.2.1:80", "192.0.2.1:5000"));
+  EXPECT_TRUE(within("[::1]:80", "[::1]:5000"));
+  EXPECT_TRUE(within("[2001:db8::1]:80", "[2001:db8::1]:5000"));
+  EXPECT_FALSE(within("192.0.2.1:80", "192.0.2.2:5000"));
+  EXPECT_FALSE(within("[2001:db8::1]:80", "[2001:db8::2]:80"));
+}
+
 }  // namespace
 }  // namespace portshare
