@@ -106,6 +106,9 @@ void Session::go_on(const RelayDirection* failed) {
   last_activity_ = loop().now();
   watch_idleness();
   if (exchange_) {
+    // It may have come just as the session was to leave.
+    if (downstream_.source_has_ended()) server_ended();
+    if (state_ != State::relaying) return;
     downstream_.read_ahead(loop());
     return relayed(upstream_, upstream_.resume(loop()));
   }

@@ -257,5 +257,25 @@ TEST_F(HttpSessionTest, ADrainEndsAConnectionThatWaitsForARequest) {
   EXPECT_EQ(dispatch.logged().size(), 1U);
 }
 
+TEST_F(HttpSessionTest, AServersEndInTheMidstOfAnUpgradeIsPassedOn) {
+  SimulatedFaults faults = SimulatedFaults::none();
+  faults.cancel_delay_max = faults.latency_max = milliseconds{2};
+  for (int step = 0; step < 200; ++step) {
+    SCOPED_TRACE("upgrade after " + std::to_string(step * 100) + " us");
+    // It keeps the connection open by its words, and closes it.
+    DispatchWorld& dispatch = make(
+        dispatch_config(1, 1), {staged({{get("/").size(), response("one")}}, Ending::half_close)}, faults);
+    PeerScript script{.send = get("/"), .ending = Ending::wait};
+    script.patience = minutes{1};
+    const ScriptedClient& client = dispatch.add_client(std::move(script));
+    const auto moment = dispatch.world().network.now() + std::chrono::microseconds{step * 100};
+    dispatch.run_until([&] { return dispatch.world().network.now() >= moment; }, minutes{1});
+    dispatch.hand_over();
+    finish();
+    EXPECT_EQ(client.record().received, response("one"));
+    ASSERT_TRUE(client.record().end_received);
+  }
+}
+
 }  // namespace
 }  // namespace portshare
