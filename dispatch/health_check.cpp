@@ -74,7 +74,7 @@ void HealthCheck::start(HealthQuestion question) {
   http_ = HttpResponseHeadReader();
   started_at_ = loop_.now();
   loop_.arm(timer_, question_.health.timeout);
-  loop_.connect(op_, question_.address, request_.empty() ? Loop::Then::waits : Loop::Then::sends_at_once);
+  loop_.connect(op_, question_.address, {.bytes = request_});
 }
 
 void HealthCheck::stop() {
@@ -100,6 +100,7 @@ void HealthCheck::op_ended() {
   if (is_judged_) return close();
   switch (op_.kind) {
     case Op::Kind::connect:
+      sent_ = op_.count;
       return connected();
     case Op::Kind::send:
       if (!op_.succeeded()) return fail("send", op_.status);

@@ -89,6 +89,11 @@ RelayDirection::Progress RelayDirection::pass_on(Loop& loop) {
   unsent_ = result.replacement.value_or(pending_.first(result.count));
   is_replacement_ = result.replacement.has_value();
   if (is_replacement_) pending_ = pending_.subspan(result.count);
+  if (sent_ahead_ > 0) {
+    assert(!is_replacement_ && sent_ahead_ <= unsent_.size());
+    unsent_ = unsent_.subspan(sent_ahead_);
+    pending_ = pending_.subspan(std::exchange(sent_ahead_, 0));
+  }
   if (unsent_.empty()) return proceed(loop);
   // An end that goes with the last bytes spares both sides a packet and a wake-up.
   if (result.ends_stream || (!filter_ && source_ended_))

@@ -77,6 +77,10 @@ class RelayDirection {
   /// that lives until they are sent. To be called before resume().
   void give(ByteView bytes, std::uint8_t* buffer);
 
+  /// The first `count` of them have reached the sink already. What a filter makes of them is to leave them as
+  /// they are, and to let at least so many go on.
+  void note_sent_ahead(std::size_t count) { sent_ahead_ = count; }
+
   /// Begins, or goes on after a pause.
   Progress resume(Loop& loop);
   /// In a pause: receives one buffer ahead, so that the source's end or failure is noticed.
@@ -143,8 +147,9 @@ class RelayDirection {
   Socket sink_ = Socket::none;
   RelayFilter* filter_ = nullptr;
   std::uint8_t* buffer_ = nullptr;
-  ByteView pending_;  // in buffer_, in kept_ or in the memory of whoever gave it
-  ByteView unsent_;   // the front of pending_, or what replaces it
+  ByteView pending_;            // in buffer_, in kept_ or in the memory of whoever gave it
+  ByteView unsent_;             // the front of pending_, or what replaces it
+  std::size_t sent_ahead_ = 0;  // of the front of pending_
   bool is_replacement_ = false;
   Pipe pipe_ = Pipe::none;
   std::uint32_t piped_ = 0;          // bytes in pipe_

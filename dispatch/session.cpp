@@ -21,9 +21,6 @@ namespace {
 constexpr milliseconds answer_timeout{5'000};
 // And how much it may still send meanwhile.
 constexpr std::uint64_t lingering_limit = std::uint64_t{1} << 20;
-// How long a server does not hear of a connection whose client is about to say something.
-constexpr milliseconds first_word_patience{5};
-
 }  // namespace
 
 Session::Session(Worker& worker, WorkerSnapshot& snapshot, std::uint32_t listener, Socket client)
@@ -74,6 +71,8 @@ void Session::client_received(Op& op) {
       return read_proxy_header(op);
     case State::first_flight:
       return read_first_flight(op);
+    case State::first_word:
+      return read_first_word(op);
     case State::waiting:
     case State::connecting:
     case State::announcing:
@@ -112,6 +111,7 @@ void Session::client_sent(Op& op) {
       return close_when_quiet();
     case State::proxy_header:
     case State::first_flight:
+    case State::first_word:
     case State::waiting:
     case State::connecting:
     case State::announcing:
@@ -145,6 +145,7 @@ void Session::server_received(Op& op) {
       return connect_failed(Status::refused);  // closed, because it was ourselves
     case State::proxy_header:
     case State::first_flight:
+    case State::first_word:
     case State::waiting:
     case State::relaying:
     case State::moving:
@@ -177,6 +178,7 @@ void Session::server_sent(Op& op) {
       return close_when_quiet();
     case State::proxy_header:
     case State::first_flight:
+    case State::first_word:
     case State::waiting:
     case State::switching:
     case State::closing:
@@ -190,6 +192,8 @@ void Session::timer_fired() {
       return proxy_header_timed_out();
     case State::first_flight:
       return first_flight_timed_out();
+    case State::first_word:
+      return loop().cancel(client_receive_);
     case State::waiting:
       // Who has been called in this very moment goes in.
       return leave_queue() ? refuse(Outcome::unavailable) : void();
@@ -212,17 +216,14 @@ void Session::timer_fired() {
 
 // --- Relay ---
 
-void Session::start_relay() {
+void Session::start_relay(std::size_t sent_ahead) {
   state_ = State::relaying;
   snapshot_->choice().connect_succeeded(backend_, server_index_);
   release_source();
   count_relay();
   last_activity_ = loop().now();
   server_receive_.expect_wait();
-  if (is_handshake_held_)
-    loop().arm(timer_, first_word_patience);
-  else
-    watch_idleness();
+  watch_idleness();
   upstream_.open(client_, server_, exchange_ ? &exchange_->requests : http2_ ? &http2_->requests() : nullptr);
   downstream_.open(server_, client_,
                    exchange_ ? &exchange_->responses
@@ -233,6 +234,7 @@ void Session::start_relay() {
     snapshot_->note_first_speaker(backend_, true);
     upstream_.give(std::exchange(first_bytes_, {}), std::exchange(first_buffer_, nullptr));
   }
+  upstream_.note_sent_ahead(sent_ahead);
   if (exchange_) {
     exchange_->requests_to_server = 0;
     return forward_request();
@@ -249,6 +251,8 @@ void Session::watch_idleness() {
   }
 }
 
+/// The sending side first: only a send tells of a server that has reset a connection which took bytes with
+/// the connect.
 void Session::resume_both() {
   if (upstream_.is_paused()) relayed(upstream_, upstream_.resume(loop()));
   if (state_ == State::relaying && downstream_.is_paused()) relayed(downstream_, downstream_.resume(loop()));
@@ -333,10 +337,6 @@ void Session::sink_failed(RelayDirection& direction, bool is_upstream) {
 }
 
 void Session::check_idle() {
-  if (std::exchange(is_handshake_held_, false)) {
-    if (awaits_first_word_) loop().backend().complete_handshake(server_);
-    return watch_idleness();
-  }
   const auto quiet = loop().now() - last_activity_;
   if (quiet < listener().idle_timeout) {
     // Arming the timer anew for every byte would cost more than this look now and then.

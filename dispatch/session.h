@@ -46,6 +46,7 @@ class WorkerSnapshot;
 ///                                  answering ▶ lingering ─────────────────────────────▶ terminating ▶
 ///                                  closing
 ///
+/// By addresses alone there is no first flight to read, and behind the route comes `first_word`.
 /// From `relaying` a session may also be `moving` to another process, in session_move.cpp, and one that
 /// arrives from there begins with it.
 ///
@@ -88,7 +89,8 @@ class Session {
   enum class State : std::uint8_t {
     proxy_header,  ///< waiting for the header of a proxy in front of us
     first_flight,
-    waiting,  ///< until a server has room: session_connect.cpp
+    first_word,  ///< routed by addresses alone, looking for bytes that can go with the connect
+    waiting,     ///< until a server has room: session_connect.cpp
     connecting,
     announcing,  ///< sending the server the header of ours, or closing one that would not take it
     relaying,
@@ -126,6 +128,8 @@ class Session {
   void first_flight_timed_out();
   void go_to_silent_backend();
   void route();
+  void await_first_word(std::uint32_t backend);
+  void read_first_word(Op& op);
   /// The backend of a connection or request; none: it has been refused.
   std::optional<std::uint32_t> find_backend(const RouteQuery& query);
   [[nodiscard]] std::optional<std::uint32_t> backend_of(const Route* route) const;
@@ -135,7 +139,8 @@ class Session {
   void connect_to(std::uint32_t backend);
   void connect_next(ServerQueue::Place place_if_full = ServerQueue::Place::last);
   void connect_to_server();
-  void connect_from_source(const Server& server, Loop::Then then);
+  [[nodiscard]] Opening opening_for(const Server& server) const;
+  void connect_from_source(const Server& server, Opening opening);
   void try_another(Status status);
   void release_source();
   void connected(Op& op);
@@ -146,7 +151,8 @@ class Session {
   [[nodiscard]] bool leave_queue();
   [[nodiscard]] bool is_connected_to_ourselves();
 
-  void start_relay();
+  /// `sent_ahead`: so many of the client's bytes have gone with the connect.
+  void start_relay(std::size_t sent_ahead);
   void watch_idleness();
   void resume_both();
   RelayDirection::Progress received_by(RelayDirection& direction, Op& op);
@@ -165,7 +171,7 @@ class Session {
   void proxy_header_timed_out();
   void stayed_silent();
   void prepare_announcement(std::uint32_t backend, const RouteQuery& query);
-  void announce();
+  void announce(std::size_t sent_ahead);
   void send_announcement();
   void announced(Op& op);
   void release_announcement();
@@ -278,7 +284,6 @@ class Session {
   bool client_ended_ = false;
   bool goes_to_silent_ = false;
   bool is_greeted_ = false;         // with SETTINGS of ours
-  bool is_handshake_held_ = false;  // with the server: its end is to travel with the client's first bytes
   bool awaits_first_word_ = false;  // of either side, where nobody has looked at the client's
   bool is_record_open_ = true;      // something has happened that the access log does not know yet
   std::optional<Outcome>
@@ -314,7 +319,7 @@ class Session {
   std::uint32_t server_index_ = AccessRecord::none;
   std::uint32_t attempts_left_ = 0;
   std::vector<std::uint32_t> tried_;                 // servers that have failed; mostly empty
-  std::uint32_t next_backend_ = AccessRecord::none;  // while switching
+  std::uint32_t next_backend_ = AccessRecord::none;  // while switching, and before the first word
 
   // By numbers of MetricIds.
   std::uint32_t metric_backend_ = MetricIds::none;            // whose the bytes are; none: nobody's yet

@@ -49,25 +49,36 @@ void Session::connect_to_server() {
   const Server& server = snapshot_->servers().servers(backend_)[server_index_];
   if (server.leads_back_if_local && worker_.is_known_loop(server)) return connect_failed(Status::refused);
   loop().arm(timer_, snapshot_->config().backends[backend_].connect_timeout);
-  const bool has_bytes = announcement_ || !first_bytes_.empty() || !upstream_.pending().empty();
-  // Where only addresses were looked at, a client that speaks first is a moment behind its connection: a
-  // packet less for us, a wake-up less for the server, a fifth of our time (docs/performance.md).
-  is_handshake_held_ = !has_bytes && !goes_to_silent_ && snapshot_->clients_speak_first(backend_);
-  const Loop::Then then = has_bytes || is_handshake_held_ ? Loop::Then::sends_at_once : Loop::Then::waits;
-  if (snapshot_->config().backends[backend_].is_transparent) return connect_from_source(server, then);
-  loop().connect(server_send_, server.address, then);
+  const Opening opening = opening_for(server);
+  if (snapshot_->config().backends[backend_].is_transparent) return connect_from_source(server, opening);
+  loop().connect(server_send_, server.address, opening);
+}
+
+/// What can go with the connect: only what goes to any server as it is.
+Opening Session::opening_for(const Server& server) const {
+  const ByteView bytes = first_bytes_.empty() ? upstream_.pending() : first_bytes_;
+  // Ourselves would take it for a client's, and connect again.
+  if (server.leads_back_if_local) return {.follows = announcement_ || !bytes.empty()};
+  if (announcement_) return {.bytes = announcement_->header};
+  if (http2_) return {.follows = true};
+  if (!exchange_) return {.bytes = bytes};
+  const HttpHead& head = exchange_->requests.head();
+  if (snapshot_->config().backends[backend_].forwarded || head.upgrade_to_http2) return {.follows = true};
+  // Of what comes behind the head the filter lets a counted body go on in any case.
+  const std::uint64_t body = head.body == HttpHead::Body::content_length ? head.content_length : 0;
+  return {.bytes = bytes.first(head.length + std::min<std::uint64_t>(body, bytes.size() - head.length))};
 }
 
 /// A client without an address, or with one of the other family, cannot be anybody's at this server, which is
 /// not the server's fault.
-void Session::connect_from_source(const Server& server, Loop::Then then) {
+void Session::connect_from_source(const Server& server, Opening opening) {
   if (!source_ || source_->address.is_v4() != server.address.ip->address.is_v4()) {
     return try_another(Status::unreachable);
   }
   if (!sourced_address_) sourced_address_ = worker_.sourced_addresses().make();
   static_cast<SocketAddress&>(*sourced_address_) = server.address;
   sourced_address_->source = source_->address;
-  loop().connect(server_send_, *sourced_address_, then);
+  loop().connect(server_send_, *sourced_address_, opening);
 }
 
 void Session::release_source() {
@@ -80,8 +91,8 @@ void Session::connected(Op& op) {
     return loop().close(server_receive_, std::exchange(server_, Socket::none), CloseMode::reset);
   }
   connect_time_ = loop().now() - connect_started_;
-  if (announcement_) return announce();
-  start_relay();
+  if (announcement_) return announce(op.count);
+  start_relay(op.count);
 }
 
 void Session::connect_failed(Status status) {

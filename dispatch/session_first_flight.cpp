@@ -1,4 +1,4 @@
-// A session from its accept to its route.
+// A session from its accept to its route, and by addresses alone to the first bytes behind it.
 #include <cassert>
 #include <chrono>
 #include <utility>
@@ -10,6 +10,13 @@ namespace portshare {
 
 using std::chrono::ceil;
 using std::chrono::milliseconds;
+
+namespace {
+
+// How long a server does not hear of a connection whose client is about to say something.
+constexpr milliseconds first_word_patience{5};
+
+}  // namespace
 
 void Session::start() {
   if (snapshot_->needs_destination(listener_)) destination_ = loop().backend().local_endpoint(client_);
@@ -28,11 +35,7 @@ void Session::start() {
 void Session::begin() {
   state_ = State::first_flight;
   if (!admit()) return;
-  if (!listener().reads_first_flight()) {
-    if (!first_bytes_.empty()) return route();
-    // Nobody waits for a byte here, but one that has come can go with the connect.
-    return loop().receive_now(client_receive_, client_);
-  }
+  if (!listener().reads_first_flight()) return route();
   watch_first_flight();
   if (!first_bytes_.empty()) return recognise(first_flight_ ? ByteView() : first_bytes_);
   loop().receive(client_receive_, client_);
@@ -56,13 +59,11 @@ void Session::watch_rest_of_first_flight() {
 }
 
 void Session::read_first_flight(Op& op) {
-  if (op.status == Status::nothing_yet) return route();
   if (!op.succeeded()) {
     // Cancelled means that the time is over and the silent backend waits for this client.
     if (goes_to_silent_ && op.status == Status::cancelled) return go_to_silent_backend();
     return first_receive_failed(op.status);
   }
-  if (op.count == 0 && !listener().reads_first_flight()) return route();  // the relay will see the end again
   if (op.count == 0) {
     client_ended_ = true;
     if (!first_flight_) return terminate(Outcome::ok, CloseMode::orderly);
@@ -71,7 +72,6 @@ void Session::read_first_flight(Op& op) {
   first_bytes_ = op.received();
   first_buffer_ = op.take_buffer();
   if (goes_to_silent_) return go_to_silent_backend();  // it spoke just too late
-  if (!listener().reads_first_flight()) return route();
   recognise(first_bytes_);
 }
 
@@ -135,7 +135,32 @@ void Session::route() {
   if (backend && is_http2) begin_http2(*backend);
   if (backend) prepare_announcement(*backend, query);
   if (first_buffer_) release_first_flight();  // the buffer has all bytes, and the names are copied
-  if (backend) connect_to(*backend);
+  if (!backend) return;
+  if (listener().reads_first_flight() || !first_bytes_.empty()) return connect_to(*backend);
+  await_first_word(*backend);
+}
+
+/// Nobody has to wait for a byte here, but one that has come can go with the connect. Where clients have
+/// always spoken first, the next one is but a moment behind its connection: that spares us a wake-up, and the
+/// server another (docs/adr/0013-first-bytes-go-with-the-connect.md).
+void Session::await_first_word(std::uint32_t backend) {
+  state_ = State::first_word;
+  next_backend_ = backend;
+  if (!snapshot_->clients_speak_first(backend)) return loop().receive_now(client_receive_, client_);
+  loop().arm(timer_, first_word_patience);
+  loop().receive(client_receive_, client_);
+}
+
+void Session::read_first_word(Op& op) {
+  const bool goes_without =
+      op.status == Status::nothing_yet || op.status == Status::cancelled || is_shortage(op.status);
+  if (!op.succeeded() && !goes_without) return first_receive_failed(op.status);
+  // If it is an end that has come, the relay will see it again.
+  if (op.count > 0) {
+    first_bytes_ = op.received();
+    first_buffer_ = op.take_buffer();
+  }
+  connect_to(next_backend_);
 }
 
 std::optional<std::uint32_t> Session::find_backend(const RouteQuery& query) {

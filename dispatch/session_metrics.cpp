@@ -115,6 +115,7 @@ std::string_view Session::state_word() const {
   switch (state_) {
     case State::proxy_header:
     case State::first_flight:
+    case State::first_word:
       return "first_flight";
     case State::connecting:
     case State::announcing:

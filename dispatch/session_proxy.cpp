@@ -136,14 +136,18 @@ void Session::prepare_announcement(std::uint32_t backend, const RouteQuery& quer
                                                       only_protocol(query.alpn), announcement_->space);
 }
 
-/// A server has just been connected.
-void Session::announce() {
+/// A server has just been connected, and has some of it.
+void Session::announce(std::size_t sent_ahead) {
   state_ = State::announcing;
-  announcement_->unsent = announcement_->header;
+  announcement_->unsent = announcement_->header.subspan(sent_ahead);
   send_announcement();
 }
 
 void Session::send_announcement() {
+  if (announcement_->unsent.empty()) {
+    release_announcement();
+    return start_relay(0);
+  }
   // The time for the connect is also that for the header; it is over if the connect came in spite of that.
   if (!timer_.is_armed()) loop().arm(timer_, snapshot_->config().backends[backend_].connect_timeout);
   loop().send(server_send_, server_, announcement_->unsent);
@@ -155,9 +159,7 @@ void Session::announced(Op& op) {
     return connect_failed(op.status);
   }
   announcement_->unsent = announcement_->unsent.subspan(op.count);
-  if (!announcement_->unsent.empty()) return send_announcement();
-  release_announcement();
-  start_relay();
+  send_announcement();
 }
 
 void Session::release_announcement() {

@@ -21,7 +21,7 @@ namespace portshare {
 /// - accept: a connected socket, close-on-exec, or a failure. A connection that died in the queue is not
 /// reported.
 /// - connect: makes the socket itself; on failure or cancellation it is closed already and `socket` is
-/// `none`.
+/// `none`. Sends of its first bytes what the system takes, without waiting.
 /// - receive: waits until there is something, then takes a buffer of the pool; nothing waits with a buffer in
 /// hand. Lack of a
 ///   pool buffer ends it with `no_resources`. Count 0 with `ok` is the end of the stream, and again for every
@@ -63,10 +63,6 @@ class Backend {
   /// The address that the client connected to, and the client's own; none for a unix socket.
   [[nodiscard]] virtual std::optional<IpEndpoint> local_endpoint(Socket socket) = 0;
   [[nodiscard]] virtual std::optional<IpEndpoint> peer_endpoint(Socket socket) = 0;
-
-  /// Of a connect after which data was to follow at once and has not: the peer is told now that the
-  /// connection is there, which it otherwise learns with the first bytes, or from the system after 200 ms.
-  virtual void complete_handshake(Socket socket) = 0;
 
   /// Of a connection that much is going to be sent on. Nothing that either end could notice, but the cost.
   virtual void expect_bulk(Socket socket) = 0;

@@ -34,18 +34,17 @@ class Loop {
     start(op, Op::Kind::accept, Socket::none);
     op.listener = listener;
   }
-  /// What the owner of a connect does when it has succeeded.
-  enum class Then : std::uint8_t { waits, sends_at_once };
-  /// `address` must live until the callback. Who sends at once spares the network a packet: the
-  /// acknowledgement that ends the handshake travels with the first bytes.
-  void connect(Op& op, const SocketAddress& address, Then then = Then::waits) {
+  /// `address` must live until the callback.
+  void connect(Op& op, const SocketAddress& address, Opening opening = {}) {
     start(op, Op::Kind::connect, Socket::none);
     op.address = &address;
-    op.data_follows = then == Then::sends_at_once;
+    op.first_bytes = opening.bytes.data();
+    op.length = static_cast<std::uint32_t>(opening.bytes.size());
+    op.data_follows = opening.follows || !opening.bytes.empty();
   }
   /// The same from a given source address, which needs a privilege (can_connect_transparently()).
-  void connect(Op& op, const SourcedAddress& address, Then then) {
-    connect(op, static_cast<const SocketAddress&>(address), then);
+  void connect(Op& op, const SourcedAddress& address, Opening opening = {}) {
+    connect(op, static_cast<const SocketAddress&>(address), opening);
     op.has_source = true;
   }
   /// The bytes come in a buffer of buffers(), see Op::take_buffer.

@@ -50,6 +50,16 @@ struct SourcedAddress : SocketAddress {
   IpAddress source;
 };
 
+/// What the owner of a connect has to say first. Where that is something, the network is spared a packet:
+/// the acknowledgement that ends the handshake travels with it.
+struct Opening {
+  /// Sent as soon as the connection is there, `op.count` of them, maybe none; they live until the callback.
+  /// Should the peer have accepted and then reset the connection, the next send says so; a receive before it
+  /// would report an end.
+  ByteView bytes = {};
+  bool follows = false;  ///< the owner sends at once when it is connected
+};
+
 /// How a connection ends for its peer.
 enum class CloseMode : std::uint8_t {
   orderly,    ///< what was sent is delivered, then the end of the stream
@@ -76,7 +86,8 @@ class Op {
   };
 
   Op() : Op(nullptr, nullptr) {}
-  Op(Callback callback, void* context) : length(0), buffer(nullptr), callback_(callback), context_(context) {}
+  Op(Callback callback, void* context)
+      : length(0), pipe(Pipe::none), buffer(nullptr), callback_(callback), context_(context) {}
   Op(const Op&) = delete;
   Op& operator=(const Op&) = delete;
 
@@ -111,23 +122,26 @@ class Op {
   Kind kind = Kind::none;
   State state = State::idle;      ///< between Loop and Backend, as is all below `socket`
   std::int32_t system_error = 0;  ///< the system's own code, for logs only
-  std::uint32_t count = 0;        ///< bytes received or sent
+  std::uint32_t count = 0;        ///< bytes received or sent; of connect: of the first bytes
   Socket socket = Socket::none;  ///< the one worked on; of accept and connect: the new one, `none` on failure
 
   // Between Loop and Backend. Owners leave these alone.
   CloseMode close_mode = CloseMode::orderly;
-  bool cancel_requested = false;
+  bool cancel_requested : 1 = false;
   bool data_follows : 1 = false;  ///< of connect
   bool has_source : 1 = false;    ///< of connect: `address` is that of a SourcedAddress
-  bool ends_stream = false;       ///< of send
-  bool is_bulk = false;           ///< of receive, which may then use a pipe
-  bool only_now = false;          ///< of receive: not to wait
-  bool likely_waits = false;      ///< of receive: to be tried when the socket is ready, and not before
-  bool polls = false;             ///< waits for its socket to become ready, and is to be tried then
-  Pipe pipe = Pipe::none;         ///< of bulk receive; of send: has the bytes instead of `data`
+  bool ends_stream : 1 = false;   ///< of send
+  bool is_bulk : 1 = false;       ///< of receive, which may then use a pipe
+  bool only_now : 1 = false;      ///< of receive: not to wait
+  bool likely_waits : 1 = false;  ///< of receive: to be tried when the socket is ready, and not before
+  bool polls : 1 = false;         ///< waits for its socket to become ready, and is to be tried then
   union {
     Socket listener;       ///< of accept
-    std::uint32_t length;  ///< of send; of a bulk receive the most that it may bring
+    std::uint32_t length;  ///< of send and connect; of a bulk receive the most that it may bring
+  };
+  union {
+    Pipe pipe;                        ///< of bulk receive; of send: has the bytes instead of `data`
+    const std::uint8_t* first_bytes;  ///< of connect, `length` of them
   };
   union {
     const std::uint8_t* data;      ///< of send

@@ -68,12 +68,6 @@ std::optional<IpEndpoint> PosixBackend::peer_endpoint(Socket socket) {
   return endpoint_by(::getpeername, socket);
 }
 
-void PosixBackend::complete_handshake(Socket socket) {
-  // Sends the acknowledgement that is waiting.
-  const int on = 1;
-  ::setsockopt(std::to_underlying(socket), IPPROTO_TCP, TCP_QUICKACK, &on, sizeof(on));
-}
-
 void PosixBackend::expect_bulk(Socket socket) {
   const auto local = local_endpoint(socket);
   const auto peer = peer_endpoint(socket);
@@ -83,10 +77,12 @@ void PosixBackend::expect_bulk(Socket socket) {
   socklen_t length = name.size();
   const bool paces = ::getsockopt(descriptor, IPPROTO_TCP, TCP_CONGESTION, name.data(), &length) == 0 &&
                      std::string_view(name.data()).starts_with("bbr");
-  // Where there is no network, pacing spares nobody anything, and costs both ends a timer for every few packets
-  // (docs/adr/0008-bulk-goes-through-pipes.md). Reno is in every kernel, and everybody may have it.
+  // Where there is no network, pacing spares nobody anything, and costs both ends a timer for every few
+  // packets (docs/adr/0008-bulk-goes-through-pipes.md). Reno is in every kernel, and everybody may have it.
   constexpr std::string_view unpaced = "reno";
-  if (paces) ::setsockopt(descriptor, IPPROTO_TCP, TCP_CONGESTION, unpaced.data(), unpaced.size());
+  if (paces && ::setsockopt(descriptor, IPPROTO_TCP, TCP_CONGESTION, unpaced.data(), unpaced.size()) == 0) {
+    spare_sockets_.forget(socket);  // its next connection might leave the host
+  }
 }
 
 microseconds PosixBackend::now() {
@@ -101,7 +97,7 @@ void PosixBackend::settle(Op& op, int error, OpQueue& done) {
 bool PosixBackend::open_socket(Op& op, OpQueue& done) {
   const auto& ip = op.address->ip;
   // One that is bound to a client's address is nobody else's.
-  int descriptor = ip && !op.has_source ? spare_sockets_.take(ip->address.is_v4()) : -1;
+  int descriptor = ip && !op.has_source ? spare_sockets_.take(spare_kind(op)) : -1;
   if (descriptor < 0) {
     const int family = !ip ? AF_UNIX : ip->address.is_v4() ? AF_INET : AF_INET6;
     do {
@@ -114,11 +110,9 @@ bool PosixBackend::open_socket(Op& op, OpQueue& done) {
     // A relay passes on what it gets when it gets it; waiting for more is for the two ends to decide.
     const int on = 1;
     if (ip) ::setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-  }
-  if (ip) {
-    // The acknowledgement that ends the handshake waits for the bytes that are about to be sent.
-    const int off = 0;
-    if (op.data_follows) ::setsockopt(descriptor, IPPROTO_TCP, TCP_QUICKACK, &off, sizeof(off));
+    // On a socket that connects this keeps the acknowledgement that ends the handshake back, for the bytes
+    // that are about to be sent.
+    if (ip && op.data_follows) ::setsockopt(descriptor, IPPROTO_TCP, TCP_DEFER_ACCEPT, &on, sizeof(on));
   }
   op.socket = Socket{descriptor};
   if (op.has_source) {
@@ -131,6 +125,10 @@ bool PosixBackend::open_socket(Op& op, OpQueue& done) {
   return true;
 }
 
+SpareSockets::Kind PosixBackend::spare_kind(const Op& op) {
+  return {.is_v4 = op.address->ip->address.is_v4(), .speaks_first = op.data_follows};
+}
+
 bool PosixBackend::try_connect(Op& op, OpQueue& done) {
   if (!op.address->ip) {
     connect_unix(op, done);
@@ -140,18 +138,39 @@ bool PosixBackend::try_connect(Op& op, OpQueue& done) {
   const socklen_t length = to_system_address(*op.address, storage);
   const auto* address = reinterpret_cast<const sockaddr*>(&storage);
   const int descriptor = std::to_underlying(op.socket);
-  int result = ::connect(descriptor, address, length);
-  // Over the loopback the handshake has ended within that call, and asking once more is cheaper than waiting
-  // to be told.
-  if (result != 0 && errno == EINPROGRESS) {
-    result = ::connect(descriptor, address, length);
-    if (result == 0 && !op.has_source) {
-      spare_sockets_.connected_at_once(op.socket, op.address->ip->address.is_v4());
+  int error = ::connect(descriptor, address, length) == 0 ? 0 : errno;
+  if (error == EALREADY) return false;
+  // Over the loopback the handshake has ended within that call. To send or to ask once more is cheaper than
+  // waiting to be told.
+  if (error == EINPROGRESS) {
+    if (op.length > 0) {
+      const auto sent = send_first_bytes(op);
+      if (!sent) return false;
+      error = *sent;
+    } else {
+      error = ::connect(descriptor, address, length) == 0 ? 0 : errno;
+      if (error == EALREADY) return false;
     }
+    if (error == 0 && !op.has_source) spare_sockets_.connected_at_once(op.socket, spare_kind(op));
+  } else if (error == 0 || error == EISCONN) {
+    error = 0;
+    if (op.length > 0) (void)send_first_bytes(op);
   }
-  if (result != 0 && errno == EALREADY) return false;
-  finish_connect(op, result == 0 || errno == EISCONN ? 0 : errno, done);
+  finish_connect(op, error, done);
   return true;
+}
+
+std::optional<int> PosixBackend::send_first_bytes(Op& op) {
+  const auto sent =
+      ::send(std::to_underlying(op.socket), op.first_bytes, op.length, MSG_NOSIGNAL | MSG_DONTWAIT);
+  if (sent >= 0) {
+    op.count = static_cast<std::uint32_t>(sent);
+    return 0;
+  }
+  // No memory is no answer either: when there is some, the socket becomes writable.
+  if (errno == EAGAIN || errno == ENOBUFS || errno == ENOMEM) return std::nullopt;
+  // These come from a peer that was connected.
+  return errno == ECONNRESET || errno == EPIPE ? 0 : errno;
 }
 
 void PosixBackend::finish_connect(Op& op, int error, OpQueue& done) {
@@ -172,6 +191,7 @@ void PosixBackend::connect_unix(Op& op, OpQueue& done) {
     return;
   }
   if (::connect(std::to_underlying(op.socket), reinterpret_cast<const sockaddr*>(&address), length) == 0) {
+    if (op.length > 0) (void)send_first_bytes(op);
     finish_connect(op, 0, done);
   } else if (errno == EAGAIN) {
     if (unix_connects_.empty()) next_unix_attempt_ = now() + unix_attempt_interval;

@@ -1,6 +1,8 @@
 // What the engines of Linux have in common.
 #pragma once
 
+#include <optional>
+
 #include "platform/backend.h"
 #include "platform/spare_sockets.h"
 
@@ -14,7 +16,6 @@ class PosixBackend : public Backend {
   void wake() final;
   [[nodiscard]] std::optional<IpEndpoint> local_endpoint(Socket socket) final;
   [[nodiscard]] std::optional<IpEndpoint> peer_endpoint(Socket socket) final;
-  void complete_handshake(Socket socket) final;
   void expect_bulk(Socket socket) final;
   [[nodiscard]] std::chrono::microseconds now() final;
   [[nodiscard]] std::vector<std::uint8_t> empty_pipe(Pipe pipe) final;
@@ -34,6 +35,10 @@ class PosixBackend : public Backend {
   /// Connects `op.socket`, which is open. True: `op` is in `done`, which it is mostly for a server on this
   /// host. False: to be tried again when the socket has become writable, or by retry_unix_connects().
   [[nodiscard]] bool try_connect(Op& op, OpQueue& done);
+  [[nodiscard]] static SpareSockets::Kind spare_kind(const Op& op);
+  /// Of a connect whose socket may be connected by now: the errno of its failure, 0 if it is connected (with
+  /// `op.count` of the bytes sent), nothing if that is not known yet, or there is no room.
+  static std::optional<int> send_first_bytes(Op& op);
   /// The end of a connect, in either way: closes the socket of one that failed.
   static void finish_connect(Op& op, int error, OpQueue& done);
 

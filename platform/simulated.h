@@ -35,8 +35,6 @@ class SimulatedBackend final : public Backend {
   void wake() override { woken_.store(true, std::memory_order_release); }
   [[nodiscard]] std::optional<IpEndpoint> local_endpoint(Socket socket) override;
   [[nodiscard]] std::optional<IpEndpoint> peer_endpoint(Socket socket) override;
-  /// Here a peer knows at once.
-  void complete_handshake(Socket /*socket*/) override {}
   /// Only of a connection.
   void expect_bulk(Socket socket) override;
   [[nodiscard]] std::chrono::microseconds now() override { return network_.now(); }

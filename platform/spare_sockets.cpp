@@ -40,29 +40,29 @@ SpareSockets::~SpareSockets() {
 }
 
 void SpareSockets::clear() {
-  for (std::vector<int>* spares : {&spare_v4_, &spare_v6_}) {
-    for (const int descriptor : *spares) ::close(descriptor);
-    spares->clear();
+  for (std::vector<int>& spares : spares_) {
+    for (const int descriptor : spares) ::close(descriptor);
+    spares.clear();
   }
 }
 
-int SpareSockets::take(bool is_v4) {
-  std::vector<int>& spares = is_v4 ? spare_v4_ : spare_v6_;
+int SpareSockets::take(Kind kind) {
+  std::vector<int>& spares = spares_[number_of(kind)];
   if (spares.empty()) return -1;
   const int descriptor = spares.back();
   spares.pop_back();
   return descriptor;
 }
 
-void SpareSockets::connected_at_once(Socket socket, bool is_v4) {
+void SpareSockets::connected_at_once(Socket socket, Kind kind) {
   const auto number = static_cast<std::size_t>(std::to_underlying(socket));
-  if (number >= kinds_.size()) kinds_.resize(std::max(number + 1, kinds_.size() * 2), Kind::other);
-  kinds_[number] = is_v4 ? Kind::local_v4 : Kind::local_v6;
+  if (number >= kinds_.size()) kinds_.resize(std::max(number + 1, kinds_.size() * 2), no_kind);
+  kinds_[number] = number_of(kind);
 }
 
-SpareSockets::Kind SpareSockets::take_kind(Socket socket) {
+std::uint8_t SpareSockets::take_kind(Socket socket) {
   const auto number = static_cast<std::size_t>(std::to_underlying(socket));
-  return number < kinds_.size() ? std::exchange(kinds_[number], Kind::other) : Kind::other;
+  return number < kinds_.size() ? std::exchange(kinds_[number], no_kind) : no_kind;
 }
 
 void SpareSockets::forget(Socket socket) {
@@ -71,12 +71,11 @@ void SpareSockets::forget(Socket socket) {
 
 bool SpareSockets::keep(Socket socket) {
   const int descriptor = std::to_underlying(socket);
-  const Kind kind = take_kind(socket);
-  std::vector<int>& spares = kind == Kind::local_v4 ? spare_v4_ : spare_v6_;
-  if (kind == Kind::other || spares.size() >= most_spares) return false;
+  const std::uint8_t kind = take_kind(socket);
+  if (kind == no_kind || spares_[kind].size() >= most_spares) return false;
   ::shutdown(descriptor, SHUT_WR);
   if (!is_over(descriptor) || !clear_error(descriptor) || !set_back(descriptor)) return false;
-  spares.push_back(descriptor);
+  spares_[kind].push_back(descriptor);
   return true;
 }
 

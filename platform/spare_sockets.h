@@ -1,7 +1,10 @@
 // Sockets of connections to servers on this host, kept to be connected again.
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <cstddef>
+#include <cstdint>
 #include <vector>
 
 #include "platform/op.h"
@@ -16,7 +19,7 @@ namespace portshare {
 /// One per worker; not thread-safe.
 class SpareSockets {
  public:
-  /// So many wait at most: as many as connections end before others begin.
+  /// So many of a kind wait at most: as many as connections end before others begin.
   static constexpr std::size_t most_spares = 64;
 
   SpareSockets() = default;
@@ -24,11 +27,17 @@ class SpareSockets {
   SpareSockets& operator=(const SpareSockets&) = delete;
   ~SpareSockets();
 
-  /// A TCP socket as it was after its TCP_NODELAY was set, or -1.
-  [[nodiscard]] int take(bool is_v4);
+  /// What a socket was made for, and is good for again: its family, and whether TCP_DEFER_ACCEPT is set.
+  struct Kind {
+    bool is_v4 = true;
+    bool speaks_first = false;
+  };
+
+  /// A TCP socket as it was after it was made and its options set, or -1.
+  [[nodiscard]] int take(Kind kind);
 
   /// `socket` was connected within the call that began it, so its peer is on this host.
-  void connected_at_once(Socket socket, bool is_v4);
+  void connected_at_once(Socket socket, Kind kind);
 
   /// To be called instead of closing a socket whose peer's stream was read to its end. False: it is to be
   /// closed after all.
@@ -39,16 +48,21 @@ class SpareSockets {
 
   /// Closes all that wait, so that their descriptors can be used.
   void clear();
-  [[nodiscard]] bool empty() const { return spare_v4_.empty() && spare_v6_.empty(); }
+  [[nodiscard]] bool empty() const {
+    return std::ranges::all_of(spares_, [](const auto& spares) { return spares.empty(); });
+  }
 
  private:
-  enum class Kind : unsigned char { other, local_v4, local_v6 };
-  /// What is known of a socket, from now on nothing.
-  [[nodiscard]] Kind take_kind(Socket socket);
+  static constexpr std::uint8_t kind_count = 4;
+  static constexpr std::uint8_t no_kind = kind_count;
+  [[nodiscard]] static std::uint8_t number_of(Kind kind) {
+    return static_cast<std::uint8_t>((kind.is_v4 ? 0 : 1) + (kind.speaks_first ? 2 : 0));
+  }
+  /// The number of its kind, or no_kind; what is known of it is forgotten.
+  [[nodiscard]] std::uint8_t take_kind(Socket socket);
 
-  std::vector<Kind> kinds_;  // by descriptor, of connections that are open
-  std::vector<int> spare_v4_;
-  std::vector<int> spare_v6_;
+  std::vector<std::uint8_t> kinds_;  // by descriptor, of connections that are open
+  std::array<std::vector<int>, kind_count> spares_;
 };
 
 }  // namespace portshare

@@ -160,6 +160,8 @@ TEST_P(ConnectionTest, AnUnansweredConnectIsCancelled) {
   }
 }
 
+const std::array<Opening, 3> openings{Opening{}, {.follows = true}, {.bytes = as_bytes("first words")}};
+
 TEST_P(ConnectionTest, AConnectThatIsRefusedLeavesNoSocket) {
   const Socket listener = listen(any_ipv4_port);
   const Socket abandoned_listener = listen(any_ipv4_port);
@@ -167,12 +169,13 @@ TEST_P(ConnectionTest, AConnectThatIsRefusedLeavesNoSocket) {
   close_listener(abandoned_listener);
   const Socket before = connect_to(listener).client;
   close(before);
-  for (const Loop::Then then : {Loop::Then::waits, Loop::Then::sends_at_once}) {
+  for (const Opening& opening : openings) {
     RecordedOp op(loop());
-    loop().connect(op.op, abandoned, then);
+    loop().connect(op.op, abandoned, opening);
     finish(op);
     EXPECT_EQ(op.op.status, Status::refused);
     EXPECT_EQ(op.op.socket, Socket::none);
+    EXPECT_EQ(op.op.count, 0U);
   }
   const Socket after = connect_to(listener).client;
   // The system gives out the lowest number that is free; the simulator never gives one again.
@@ -189,7 +192,7 @@ TEST_P(ConnectionTest, WhoeverSendsAtOnceIsHeardFirst) {
     RecordedOp accepting(loop());
     RecordedOp connecting(loop());
     loop().accept(accepting.op, listener);
-    loop().connect(connecting.op, address, Loop::Then::sends_at_once);
+    loop().connect(connecting.op, address, {.follows = true});
     finish(connecting);
     ASSERT_EQ(connecting.op.status, Status::ok);
     const Socket client = keep(connecting.op.socket);
@@ -203,13 +206,100 @@ TEST_P(ConnectionTest, WhoeverSendsAtOnceIsHeardFirst) {
   }
 }
 
+TEST_P(ConnectionTest, TheFirstBytesGoWithTheConnect) {
+  for (const SocketAddress& any : {any_ipv4_port, any_ipv6_port, stage().unix_address()}) {
+    SCOPED_TRACE(any.to_string());
+    const Socket listener = listen(any);
+    const SocketAddress address = stage().address_of(listener);
+    const std::string question = "a question for you";
+    // The second connection is made with the socket of the first, where an engine keeps it.
+    for (int round = 0; round < 2; ++round) {
+      RecordedOp accepting(loop());
+      RecordedOp connecting(loop());
+      loop().accept(accepting.op, listener);
+      loop().connect(connecting.op, address, {.bytes = as_bytes(question)});
+      finish(connecting);
+      finish(accepting);
+      ASSERT_EQ(connecting.op.status, Status::ok);
+      ASSERT_EQ(accepting.op.status, Status::ok);
+      const Socket client = keep(connecting.op.socket);
+      const Socket server = keep(accepting.op.socket);
+      // The simulator may take fewer than there is room for.
+      ASSERT_LE(connecting.op.count, question.size());
+      if (!GetParam().name.starts_with("simulated")) {
+        EXPECT_EQ(connecting.op.count, question.size());
+      }
+      const std::string rest = question.substr(connecting.op.count);
+      if (!rest.empty()) {
+        EXPECT_EQ(send_all(client, rest), Status::ok);
+      }
+      EXPECT_EQ(receive_some(server, question.size()), question);
+      EXPECT_EQ(send_all(server, "answer"), Status::ok);
+      EXPECT_EQ(receive_some(client, 6), "answer");
+      close(server);
+      EXPECT_EQ(receive_some(client, 1), "") << "the end";
+      RecordedOp closing(loop());
+      forget(client);
+      loop().close(closing.op, client, CloseMode::after_end);
+      finish(closing);
+    }
+  }
+}
+
+TEST_P(ConnectionTest, OfManyFirstBytesGoAsManyAsThereIsRoomFor) {
+  for (const SocketAddress& any : {any_ipv4_port, stage().unix_address()}) {
+    SCOPED_TRACE(any.to_string());
+    const Socket listener = listen(any);
+    const SocketAddress address = stage().address_of(listener);
+    std::string all(stage().bulk_size(), 0);
+    for (std::size_t i = 0; i < all.size(); ++i) all[i] = static_cast<char>(i * 7 + i / 251);
+    RecordedOp accepting(loop());
+    RecordedOp connecting(loop());
+    loop().accept(accepting.op, listener);
+    loop().connect(connecting.op, address, {.bytes = as_bytes(all)});
+    finish(connecting);
+    finish(accepting);
+    ASSERT_EQ(connecting.op.status, Status::ok);
+    ASSERT_EQ(accepting.op.status, Status::ok);
+    const Socket client = keep(connecting.op.socket);
+    const Socket server = keep(accepting.op.socket);
+    ASSERT_LT(connecting.op.count, all.size());
+    const std::string there = receive_some(server, connecting.op.count);
+    EXPECT_TRUE(all.starts_with(there));
+    EXPECT_EQ(there.size(), connecting.op.count);
+    EXPECT_EQ(send_all(client, "rest"), Status::ok);
+    EXPECT_EQ(receive_some(server, 4), "rest");
+  }
+}
+
+TEST_P(ConnectionTest, APeerThatResetsAtOnceHadAccepted) {
+  const Socket listener = listen(any_ipv4_port);
+  const SocketAddress address = stage().address_of(listener);
+  RecordedOp accepting(loop());
+  RecordedOp connecting(loop());
+  loop().accept(accepting.op, listener);
+  loop().connect(connecting.op, address, {.bytes = as_bytes("first words")});
+  finish(connecting);
+  finish(accepting);
+  ASSERT_EQ(accepting.op.status, Status::ok);
+  ASSERT_EQ(connecting.op.status, Status::ok);
+  const Socket client = keep(connecting.op.socket);
+  RecordedOp closing(loop());
+  loop().close(closing.op, accepting.op.socket, CloseMode::reset);
+  finish(closing);
+  RecordedOp receiving(loop());
+  loop().receive(receiving.op, client);
+  finish(receiving);
+  EXPECT_EQ(receiving.op.status, Status::reset);
+}
+
 TEST_P(ConnectionTest, WhoeverWantedToSendAtOnceMayWaitAllTheSame) {
   const Socket listener = listen(any_ipv4_port);
   const SocketAddress address = stage().address_of(listener);
   RecordedOp accepting(loop());
   RecordedOp connecting(loop());
   loop().accept(accepting.op, listener);
-  loop().connect(connecting.op, address, Loop::Then::sends_at_once);
+  loop().connect(connecting.op, address, {.follows = true});
   finish(connecting);
   finish(accepting);
   ASSERT_EQ(connecting.op.status, Status::ok);
@@ -220,41 +310,46 @@ TEST_P(ConnectionTest, WhoeverWantedToSendAtOnceMayWaitAllTheSame) {
 }
 
 TEST_P(ConnectionTest, AConnectAfterACancelledOneWaitsForRoomAndSends) {
-  for (const SocketAddress& any : {any_ipv4_port, stage().unix_address()}) {
-    SCOPED_TRACE(any.to_string());
-    const Socket listener = listen_with_short_queue(any);
-    const SocketAddress address = stage().address_of(listener);
-    RecordedOp first(loop());
-    loop().connect(first.op, address);
-    finish(first);
-    ASSERT_EQ(first.op.status, Status::ok);
-    const Socket in_queue = keep(first.op.socket);
-    RecordedOp given_up(loop());
-    RecordedOp patient(loop());
-    loop().connect(given_up.op, address, Loop::Then::sends_at_once);
-    loop().run_once(milliseconds{20});
-    loop().cancel(given_up.op);
-    finish(given_up);
-    EXPECT_EQ(given_up.op.status, Status::cancelled);
-    EXPECT_EQ(given_up.op.socket, Socket::none);
+  for (const Opening& opening : {Opening{.follows = true}, Opening{.bytes = as_bytes("patience")}}) {
+    for (const SocketAddress& any : {any_ipv4_port, stage().unix_address()}) {
+      SCOPED_TRACE(any.to_string());
+      const Socket listener = listen_with_short_queue(any);
+      const SocketAddress address = stage().address_of(listener);
+      RecordedOp first(loop());
+      loop().connect(first.op, address);
+      finish(first);
+      ASSERT_EQ(first.op.status, Status::ok);
+      const Socket in_queue = keep(first.op.socket);
+      RecordedOp given_up(loop());
+      RecordedOp patient(loop());
+      loop().connect(given_up.op, address, opening);
+      loop().run_once(milliseconds{20});
+      loop().cancel(given_up.op);
+      finish(given_up);
+      EXPECT_EQ(given_up.op.status, Status::cancelled);
+      EXPECT_EQ(given_up.op.socket, Socket::none);
 
-    loop().connect(patient.op, address, Loop::Then::sends_at_once);
-    loop().run_once(milliseconds{20});
-    EXPECT_FALSE(patient.called_back());
-    RecordedOp accepting(loop());
-    loop().accept(accepting.op, listener);
-    finish(accepting);
-    ASSERT_EQ(accepting.op.status, Status::ok);
-    close(in_queue);
-    close(accepting.op.socket);
-    finish(patient);
-    ASSERT_EQ(patient.op.status, Status::ok);
-    const Socket client = keep(patient.op.socket);
-    EXPECT_EQ(send_all(client, "patience"), Status::ok);
-    loop().accept(accepting.op, listener);
-    finish(accepting);
-    ASSERT_EQ(accepting.op.status, Status::ok);
-    EXPECT_EQ(receive_some(keep(accepting.op.socket), 8), "patience");
+      loop().connect(patient.op, address, opening);
+      loop().run_once(milliseconds{20});
+      EXPECT_FALSE(patient.called_back());
+      RecordedOp accepting(loop());
+      loop().accept(accepting.op, listener);
+      finish(accepting);
+      ASSERT_EQ(accepting.op.status, Status::ok);
+      close(in_queue);
+      close(accepting.op.socket);
+      finish(patient);
+      ASSERT_EQ(patient.op.status, Status::ok);
+      const Socket client = keep(patient.op.socket);
+      const std::string rest = std::string("patience").substr(patient.op.count);
+      if (!rest.empty()) {
+        EXPECT_EQ(send_all(client, rest), Status::ok);
+      }
+      loop().accept(accepting.op, listener);
+      finish(accepting);
+      ASSERT_EQ(accepting.op.status, Status::ok);
+      EXPECT_EQ(receive_some(keep(accepting.op.socket), 8), "patience");
+    }
   }
 }
 

@@ -76,6 +76,7 @@ class SpareSocketsTest : public testing::TestWithParam<const char*> {
   }
 
   [[nodiscard]] bool is_v4() const { return address_.ip->address.is_v4(); }
+  [[nodiscard]] SpareSockets::Kind kind() const { return {.is_v4 = is_v4()}; }
   /// The way of PosixBackend: a socket that does not block, connected with two calls.
   [[nodiscard]] Connection connect_with(int client) {
     sockaddr_storage storage{};
@@ -87,7 +88,7 @@ class SpareSocketsTest : public testing::TestWithParam<const char*> {
     wait_for_input(std::to_underlying(listener_));
     const int server = ::accept4(std::to_underlying(listener_), nullptr, nullptr, SOCK_CLOEXEC);
     EXPECT_GE(server, 0);
-    spares_.connected_at_once(Socket{client}, is_v4());
+    spares_.connected_at_once(Socket{client}, kind());
     return {client, server};
   }
   [[nodiscard]] Connection connect() {
@@ -123,9 +124,10 @@ TEST_P(SpareSocketsTest, AKeptSocketIsAsGoodAsNew) {
   const int descriptor = connection.client;
   for (int round = 0; round < 20; ++round) {
     ASSERT_TRUE(keep(connection));
-    EXPECT_EQ(spares_.take(!is_v4()), -1) << "the other family's";
-    ASSERT_EQ(spares_.take(is_v4()), descriptor);
-    EXPECT_EQ(spares_.take(is_v4()), -1) << "there was one";
+    EXPECT_EQ(spares_.take({.is_v4 = !is_v4()}), -1) << "the other family's";
+    EXPECT_EQ(spares_.take({.is_v4 = is_v4(), .speaks_first = true}), -1) << "one with other options";
+    ASSERT_EQ(spares_.take(kind()), descriptor);
+    EXPECT_EQ(spares_.take(kind()), -1) << "there was one";
     EXPECT_EQ(option(descriptor, SOL_SOCKET, SO_ERROR), 0);
     connection = connect_with(descriptor);
     EXPECT_NE(option(descriptor, IPPROTO_TCP, TCP_NODELAY), 0);
@@ -159,7 +161,7 @@ TEST_P(SpareSocketsTest, TheSystemChoosesANewPort) {
   // That the same one is drawn again is possible, but not each time.
   std::vector<std::uint16_t> ports;
   for (int round = 0; round < 10; ++round) {
-    const int spare = spares_.take(is_v4());
+    const int spare = spares_.take(kind());
     const Connection connection = spare < 0 ? connect() : connect_with(spare);
     ports.push_back(port_of(connection.client));
     ::shutdown(connection.server, SHUT_WR);
@@ -190,7 +192,7 @@ TEST_P(SpareSocketsTest, OneWhosePeerHasNotEndedIsNotKept) {
   ::close(connection.client);
   EXPECT_EQ(read_to_the_end(connection.server), "question") << "and the end";
   ::close(connection.server);
-  EXPECT_EQ(spares_.take(is_v4()), -1);
+  EXPECT_EQ(spares_.take(kind()), -1);
 }
 
 TEST_P(SpareSocketsTest, OneWithBytesThatThePeerHasNotReadIsKeptOnlyWhenTheyAreSafe) {
@@ -225,7 +227,7 @@ TEST_P(SpareSocketsTest, BytesThatNobodyReadAreGone) {
     ::close(connection.client);
     return;
   }
-  const Connection next = connect_with(spares_.take(is_v4()));
+  const Connection next = connect_with(spares_.take(kind()));
   put(next.server, "new bytes");
   ::close(next.server);
   EXPECT_EQ(read_to_the_end(next.client), "new bytes");
@@ -250,7 +252,7 @@ TEST_P(SpareSocketsTest, AResetIsNotReportedToTheNextOne) {
         ::close(connection.client);
         continue;
       }
-      const int spare = spares_.take(is_v4());
+      const int spare = spares_.take(kind());
       ASSERT_EQ(spare, connection.client);
       EXPECT_EQ(option(spare, SOL_SOCKET, SO_ERROR), 0);
       ::close(spare);
@@ -287,7 +289,7 @@ TEST_P(SpareSocketsTest, ThereAreNoMoreThanMayBe) {
   EXPECT_EQ(kept, SpareSockets::most_spares);
   spares_.clear();
   for (const Connection& connection : connections) EXPECT_FALSE(is_open(connection.client));
-  EXPECT_EQ(spares_.take(is_v4()), -1);
+  EXPECT_EQ(spares_.take(kind()), -1);
 }
 
 }  // namespace

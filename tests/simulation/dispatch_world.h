@@ -122,9 +122,11 @@ class DispatchWorld {
   /// refused, and stays.
   void hand_over() {
     if (draining_) return;
+    // NOLINTBEGIN(misc-const-correctness): the lambdas change them
     std::deque<std::pair<Session*, MovedSession>> moving;
     Worker& before = *worker_;
     bool is_drained = false;
+    // NOLINTEND(misc-const-correctness)
     before.hand_over(
         [&](Session& session, MovedSession state) { moving.emplace_back(&session, std::move(state)); }, [] {},
         [&] { is_drained = true; });

@@ -1,4 +1,5 @@
-// How one direction of a relay passes an end of the stream on that is known before the last bytes have gone.
+// How one direction of a relay passes an end of the stream on that is known before the last bytes have gone,
+// and what it makes of bytes that were sent before it began.
 #include "dispatch/relay.h"
 
 #include <gtest/gtest.h>
@@ -229,6 +230,36 @@ TEST_F(RelayDirectionTest, AFilterMayEndAStreamThatGoesOn) {
   EXPECT_TRUE(direction_.has_ended());
   EXPECT_FALSE(direction_.source_has_ended());
   EXPECT_EQ(received_by_sink(), std::pair(std::string("message"), true));
+}
+
+TEST_F(RelayDirectionTest, WhatHasGoneAheadIsNotSentAgain) {
+  direction_.open(source_, sink_);
+  direction_.give(as_bytes("first bytes"), nullptr);
+  direction_.note_sent_ahead(6);
+  EXPECT_EQ(direction_.resume(world_.loop), Progress::running);
+  run();
+  const std::vector<Step> expected{{Op::Kind::send, 5, false, Progress::running}};
+  EXPECT_EQ(steps_, expected);
+  EXPECT_EQ(received_by_sink(), std::pair(std::string("bytes"), false));
+  source_says_all("more");
+  run();
+  EXPECT_EQ(received_by_sink(), std::pair(std::string("more"), false));
+}
+
+TEST_F(RelayDirectionTest, WhereAllHasGoneAheadTheSourceIsNext) {
+  ScriptedFilter filter(RelayFilter::Action::pause, false);
+  for (RelayFilter* between : {static_cast<RelayFilter*>(nullptr), static_cast<RelayFilter*>(&filter)}) {
+    direction_.open(source_, sink_, between);
+    direction_.give(as_bytes("first bytes"), nullptr);
+    direction_.note_sent_ahead(11);
+    EXPECT_EQ(direction_.resume(world_.loop), between ? Progress::paused : Progress::running);
+    EXPECT_FALSE(direction_.has_unsent());
+    EXPECT_TRUE(direction_.pending().empty());
+    EXPECT_TRUE(send_.is_idle());
+    EXPECT_EQ(receive_.is_idle(), between != nullptr);
+    world_.loop.cancel(receive_);
+    finish(receive_);
+  }
 }
 
 }  // namespace
