@@ -10,7 +10,25 @@ namespace {
 
 using std::chrono::milliseconds;
 
-using ConnectionTest = ConformanceTest;
+class ConnectionTest : public ConformanceTest {
+ protected:
+  struct Opened : Connection {
+    std::uint32_t sent = 0;  ///< with the connect
+  };
+  /// A connection to `listener` whose client begins like that.
+  Opened open(Socket listener, const Opening& opening) {
+    const SocketAddress address = stage().address_of(listener);
+    RecordedOp accepting(loop());
+    RecordedOp connecting(loop());
+    loop().accept(accepting.op, listener);
+    loop().connect(connecting.op, address, opening);
+    finish(connecting);
+    finish(accepting);
+    EXPECT_EQ(connecting.op.status, Status::ok);
+    EXPECT_EQ(accepting.op.status, Status::ok);
+    return {{.client = keep(connecting.op.socket), .server = keep(accepting.op.socket)}, connecting.op.count};
+  }
+};
 INSTANTIATE_TEST_SUITE_P(Engines, ConnectionTest, each_engine(), name_of_engine);
 
 TEST_P(ConnectionTest, CarriesBytesBothWaysOverEveryFamily) {
@@ -210,38 +228,22 @@ TEST_P(ConnectionTest, TheFirstBytesGoWithTheConnect) {
   for (const SocketAddress& any : {any_ipv4_port, any_ipv6_port, stage().unix_address()}) {
     SCOPED_TRACE(any.to_string());
     const Socket listener = listen(any);
-    const SocketAddress address = stage().address_of(listener);
     const std::string question = "a question for you";
     // The second connection is made with the socket of the first, where an engine keeps it.
     for (int round = 0; round < 2; ++round) {
-      RecordedOp accepting(loop());
-      RecordedOp connecting(loop());
-      loop().accept(accepting.op, listener);
-      loop().connect(connecting.op, address, {.bytes = as_bytes(question)});
-      finish(connecting);
-      finish(accepting);
-      ASSERT_EQ(connecting.op.status, Status::ok);
-      ASSERT_EQ(accepting.op.status, Status::ok);
-      const Socket client = keep(connecting.op.socket);
-      const Socket server = keep(accepting.op.socket);
+      const Opened opened = open(listener, {.bytes = as_bytes(question)});
       // The simulator may take fewer than there is room for.
-      ASSERT_LE(connecting.op.count, question.size());
+      ASSERT_LE(opened.sent, question.size());
       if (!GetParam().name.starts_with("simulated")) {
-        EXPECT_EQ(connecting.op.count, question.size());
+        EXPECT_EQ(opened.sent, question.size());
       }
-      const std::string rest = question.substr(connecting.op.count);
-      if (!rest.empty()) {
-        EXPECT_EQ(send_all(client, rest), Status::ok);
-      }
-      EXPECT_EQ(receive_some(server, question.size()), question);
-      EXPECT_EQ(send_all(server, "answer"), Status::ok);
-      EXPECT_EQ(receive_some(client, 6), "answer");
-      close(server);
-      EXPECT_EQ(receive_some(client, 1), "") << "the end";
-      RecordedOp closing(loop());
-      forget(client);
-      loop().close(closing.op, client, CloseMode::after_end);
-      finish(closing);
+      EXPECT_EQ(send_all(opened.client, question.substr(opened.sent)), Status::ok);
+      EXPECT_EQ(receive_some(opened.server, question.size()), question);
+      EXPECT_EQ(send_all(opened.server, "answer"), Status::ok);
+      EXPECT_EQ(receive_some(opened.client, 6), "answer");
+      close(opened.server);
+      EXPECT_EQ(receive_some(opened.client, 1), "") << "the end";
+      close(opened.client, CloseMode::after_end);
     }
   }
 }
@@ -249,64 +251,28 @@ TEST_P(ConnectionTest, TheFirstBytesGoWithTheConnect) {
 TEST_P(ConnectionTest, OfManyFirstBytesGoAsManyAsThereIsRoomFor) {
   for (const SocketAddress& any : {any_ipv4_port, stage().unix_address()}) {
     SCOPED_TRACE(any.to_string());
-    const Socket listener = listen(any);
-    const SocketAddress address = stage().address_of(listener);
     std::string all(stage().bulk_size(), 0);
     for (std::size_t i = 0; i < all.size(); ++i) all[i] = static_cast<char>(i * 7 + i / 251);
-    RecordedOp accepting(loop());
-    RecordedOp connecting(loop());
-    loop().accept(accepting.op, listener);
-    loop().connect(connecting.op, address, {.bytes = as_bytes(all)});
-    finish(connecting);
-    finish(accepting);
-    ASSERT_EQ(connecting.op.status, Status::ok);
-    ASSERT_EQ(accepting.op.status, Status::ok);
-    const Socket client = keep(connecting.op.socket);
-    const Socket server = keep(accepting.op.socket);
-    ASSERT_LT(connecting.op.count, all.size());
-    const std::string there = receive_some(server, connecting.op.count);
+    const Opened opened = open(listen(any), {.bytes = as_bytes(all)});
+    ASSERT_LT(opened.sent, all.size());
+    const std::string there = receive_some(opened.server, opened.sent);
     EXPECT_TRUE(all.starts_with(there));
-    EXPECT_EQ(there.size(), connecting.op.count);
-    EXPECT_EQ(send_all(client, "rest"), Status::ok);
-    EXPECT_EQ(receive_some(server, 4), "rest");
+    EXPECT_EQ(there.size(), opened.sent);
+    EXPECT_EQ(send_all(opened.client, "rest"), Status::ok);
+    EXPECT_EQ(receive_some(opened.server, 4), "rest");
   }
 }
 
 TEST_P(ConnectionTest, APeerThatResetsAtOnceHadAccepted) {
-  const Socket listener = listen(any_ipv4_port);
-  const SocketAddress address = stage().address_of(listener);
-  RecordedOp accepting(loop());
-  RecordedOp connecting(loop());
-  loop().accept(accepting.op, listener);
-  loop().connect(connecting.op, address, {.bytes = as_bytes("first words")});
-  finish(connecting);
-  finish(accepting);
-  ASSERT_EQ(accepting.op.status, Status::ok);
-  ASSERT_EQ(connecting.op.status, Status::ok);
-  const Socket client = keep(connecting.op.socket);
-  RecordedOp closing(loop());
-  loop().close(closing.op, accepting.op.socket, CloseMode::reset);
-  finish(closing);
-  RecordedOp receiving(loop());
-  loop().receive(receiving.op, client);
-  finish(receiving);
-  EXPECT_EQ(receiving.op.status, Status::reset);
+  const Opened opened = open(listen(any_ipv4_port), {.bytes = as_bytes("first words")});
+  close(opened.server, CloseMode::reset);
+  EXPECT_EQ(receive_status(opened.client), Status::reset);
 }
 
 TEST_P(ConnectionTest, WhoeverWantedToSendAtOnceMayWaitAllTheSame) {
-  const Socket listener = listen(any_ipv4_port);
-  const SocketAddress address = stage().address_of(listener);
-  RecordedOp accepting(loop());
-  RecordedOp connecting(loop());
-  loop().accept(accepting.op, listener);
-  loop().connect(connecting.op, address, {.follows = true});
-  finish(connecting);
-  finish(accepting);
-  ASSERT_EQ(connecting.op.status, Status::ok);
-  ASSERT_EQ(accepting.op.status, Status::ok);
-  const Socket client = keep(connecting.op.socket);
-  EXPECT_EQ(send_all(keep(accepting.op.socket), "greeting"), Status::ok);
-  EXPECT_EQ(receive_some(client, 8), "greeting");
+  const Opened opened = open(listen(any_ipv4_port), {.follows = true});
+  EXPECT_EQ(send_all(opened.server, "greeting"), Status::ok);
+  EXPECT_EQ(receive_some(opened.client, 8), "greeting");
 }
 
 TEST_P(ConnectionTest, AConnectAfterACancelledOneWaitsForRoomAndSends) {
@@ -341,10 +307,7 @@ TEST_P(ConnectionTest, AConnectAfterACancelledOneWaitsForRoomAndSends) {
       finish(patient);
       ASSERT_EQ(patient.op.status, Status::ok);
       const Socket client = keep(patient.op.socket);
-      const std::string rest = std::string("patience").substr(patient.op.count);
-      if (!rest.empty()) {
-        EXPECT_EQ(send_all(client, rest), Status::ok);
-      }
+      EXPECT_EQ(send_all(client, std::string("patience").substr(patient.op.count)), Status::ok);
       loop().accept(accepting.op, listener);
       finish(accepting);
       ASSERT_EQ(accepting.op.status, Status::ok);
