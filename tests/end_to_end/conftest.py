@@ -1,5 +1,6 @@
 import ctypes
 import errno
+import os
 import resource
 
 import pytest
@@ -29,6 +30,12 @@ def pytest_configure(config):
     # Thousands of connections are open at a time, in the tests as in portshare.
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def pytest_collection_modifyitems(config, items):
+    """PORTSHARE_TEST_PART=1/2 runs every other test: the parts run side by side, since tests wait more than they work."""
+    part, _, parts = os.environ.get("PORTSHARE_TEST_PART", "1/1").partition("/")
+    items[:] = items[int(part) - 1::int(parts)]
 
 
 def pytest_report_header(config):
