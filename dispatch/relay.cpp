@@ -92,7 +92,7 @@ RelayDirection::Progress RelayDirection::pass_on(Loop& loop) {
   if (sent_ahead_ > 0) {
     assert(!is_replacement_ && sent_ahead_ <= unsent_.size());
     unsent_ = unsent_.subspan(sent_ahead_);
-    pending_ = pending_.subspan(std::exchange(sent_ahead_, 0));
+    pending_ = pending_.subspan(std::exchange(sent_ahead_, 0U));
   }
   if (unsent_.empty()) return proceed(loop);
   // An end that goes with the last bytes spares both sides a packet and a wake-up.

@@ -79,7 +79,7 @@ class RelayDirection {
 
   /// The first `count` of them have reached the sink already. What a filter makes of them is to leave them as
   /// they are, and to let at least so many go on.
-  void note_sent_ahead(std::size_t count) { sent_ahead_ = count; }
+  void note_sent_ahead(std::uint32_t count) { sent_ahead_ = count; }
 
   /// Begins, or goes on after a pause.
   Progress resume(Loop& loop);
@@ -147,15 +147,15 @@ class RelayDirection {
   Socket sink_ = Socket::none;
   RelayFilter* filter_ = nullptr;
   std::uint8_t* buffer_ = nullptr;
-  ByteView pending_;            // in buffer_, in kept_ or in the memory of whoever gave it
-  ByteView unsent_;             // the front of pending_, or what replaces it
-  std::size_t sent_ahead_ = 0;  // of the front of pending_
-  bool is_replacement_ = false;
+  ByteView pending_;              // in buffer_, in kept_ or in the memory of whoever gave it
+  ByteView unsent_;               // the front of pending_, or what replaces it
+  std::uint32_t sent_ahead_ = 0;  // of the front of pending_
   Pipe pipe_ = Pipe::none;
   std::uint32_t piped_ = 0;          // bytes in pipe_
   std::uint32_t full_receives_ = 0;  // in a row
   std::vector<std::uint8_t> kept_;
   RelayFilter::Action then_ = RelayFilter::Action::go_on;  // when unsent_ has been sent
+  bool is_replacement_ = false;
   bool paused_ = true;
   bool source_ended_ = false;
   bool ended_ = false;

@@ -21,6 +21,9 @@ namespace {
 constexpr milliseconds answer_timeout{5'000};
 // And how much it may still send meanwhile.
 constexpr std::uint64_t lingering_limit = std::uint64_t{1} << 20;
+
+// An idle connection is to cost 1 KiB at most, all in all (docs/performance.md).
+static_assert(sizeof(Session) <= 944, "what few sessions need belongs into Session::Extras");
 }  // namespace
 
 Session::Session(Worker& worker, WorkerSnapshot& snapshot, std::uint32_t listener, Socket client)
@@ -85,8 +88,9 @@ void Session::client_received(Op& op) {
       return halted(upstream_, upstream_.halt_received(loop()), RelayDirection::Progress::source_failed);
     case State::answering:
     case State::lingering:
-      lingering_bytes_ += op.count;
-      client_ended_ = client_ended_ || !op.succeeded() || op.count == 0 || lingering_bytes_ > lingering_limit;
+      extras().lingering_bytes += op.count;
+      client_ended_ =
+          client_ended_ || !op.succeeded() || op.count == 0 || extras().lingering_bytes > lingering_limit;
       discard(op);
       if (state_ == State::lingering) linger();
       return;
@@ -216,7 +220,7 @@ void Session::timer_fired() {
 
 // --- Relay ---
 
-void Session::start_relay(std::size_t sent_ahead) {
+void Session::start_relay(std::uint32_t sent_ahead) {
   state_ = State::relaying;
   snapshot_->choice().connect_succeeded(backend_, server_index_);
   release_source();

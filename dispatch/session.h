@@ -3,7 +3,9 @@
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -152,7 +154,7 @@ class Session {
   [[nodiscard]] bool is_connected_to_ourselves();
 
   /// `sent_ahead`: so many of the client's bytes have gone with the connect.
-  void start_relay(std::size_t sent_ahead);
+  void start_relay(std::uint32_t sent_ahead);
   void watch_idleness();
   void resume_both();
   RelayDirection::Progress received_by(RelayDirection& direction, Op& op);
@@ -196,7 +198,7 @@ class Session {
 
   // To another process and from there: session_move.cpp.
   struct MoveFailure {
-    RelayDirection* direction;
+    bool is_upstream;
     RelayDirection::Progress progress;
   };
   [[nodiscard]] bool is_movable() const;
@@ -256,6 +258,25 @@ class Session {
   /// With what is the same for all records of the connection.
   [[nodiscard]] AccessRecord begin_record(std::chrono::microseconds duration) const;
 
+  /// What few sessions need: an idle connection is to cost as little memory as it can.
+  struct Extras {
+    std::vector<std::uint32_t> tried;           ///< servers that have failed this connection or request
+    std::vector<std::uint8_t> http2_answer;     ///< what answer_ is in, on a connection of HTTP/2
+    SourcedAddress* sourced_address = nullptr;  ///< of a transparent connect
+    std::uint64_t lingering_bytes = 0;
+    std::uint64_t earlier_bytes_in = 0;  ///< of the requests before the present one
+    std::uint64_t earlier_bytes_out = 0;
+    std::uint64_t counted_ahead = 0;  ///< bytes of the present record that were counted in the last one
+  };
+  /// Made when they are first needed.
+  Extras& extras() {
+    if (!extras_) extras_ = std::make_unique<Extras>();
+    return *extras_;
+  }
+  [[nodiscard]] std::span<const std::uint32_t> tried() const {
+    return extras_ ? std::span<const std::uint32_t>(extras_->tried) : std::span<const std::uint32_t>();
+  }
+
   /// For lists of connections.
   [[nodiscard]] std::string_view state_word() const;
 
@@ -290,50 +311,44 @@ class Session {
       failed_;  // one side is gone; what it had sent before is still being carried to the other
   std::optional<Outcome> refused_as_;  // over a limit: never routed, whatever the client sends
   std::optional<MoveFailure> move_failure_;
-  AdmissionPlace place_;
   Outcome connect_outcome_ = Outcome::unavailable;  // what the client is told when no server is left to try
+  bool is_http1_ = false;
+  bool names_are_old_ = false;  // of the last request, which has its line in the log already
+  AdmissionPlace place_;
   ServerPlace server_place_;
 
   Socket client_;
   Socket server_ = Socket::none;
   FirstFlight* first_flight_ = nullptr;
-  HttpExchange* exchange_ = nullptr;           // of a connection that carries HTTP/1, from its route on
-  H2Exchange* http2_ = nullptr;                // of one that carries HTTP/2
-  ServerQueue::Waiter* waiter_ = nullptr;      // in the queue of backend_, or called
-  SourcedAddress* sourced_address_ = nullptr;  // of a transparent connect
-  Announcement* announcement_ = nullptr;       // to the next server, from the route until it has it
+  HttpExchange* exchange_ = nullptr;       // of a connection that carries HTTP/1, from its route on
+  H2Exchange* http2_ = nullptr;            // of one that carries HTTP/2
+  ServerQueue::Waiter* waiter_ = nullptr;  // in the queue of backend_, or called
+  Announcement* announcement_ = nullptr;   // to the next server, from the route until it has it
   std::uint8_t* first_buffer_ =
       nullptr;  // of the receive that completed the first flight, until the relay takes it
   ByteView first_bytes_;
   ByteView answer_;
-  std::vector<std::uint8_t> http2_answer_;  // what answer_ is in, on a connection of HTTP/2
+  std::unique_ptr<Extras> extras_;
   std::uint64_t bytes_in_ = 0;
   std::uint64_t bytes_out_ = 0;
-  std::uint64_t lingering_bytes_ = 0;
-  std::uint64_t earlier_bytes_in_ = 0;  // of the requests before the present one
-  std::uint64_t earlier_bytes_out_ = 0;
 
   std::uint32_t listener_;
   std::uint32_t route_line_ = AccessRecord::none;
   std::uint32_t backend_ = AccessRecord::none;
   std::uint32_t server_index_ = AccessRecord::none;
   std::uint32_t attempts_left_ = 0;
-  std::vector<std::uint32_t> tried_;                 // servers that have failed; mostly empty
   std::uint32_t next_backend_ = AccessRecord::none;  // while switching, and before the first word
 
   // By numbers of MetricIds.
   std::uint32_t metric_backend_ = MetricIds::none;            // whose the bytes are; none: nobody's yet
   std::uint32_t last_metric_backend_ = 0;                     // of the last record
   std::uint32_t connected_metric_backend_ = MetricIds::none;  // one of whose servers is connected
-  std::uint64_t counted_ahead_ = 0;  // bytes of the present record that were counted in the last one
-  bool is_http1_ = false;
 
   std::optional<IpEndpoint> source_;
   std::optional<IpEndpoint> destination_;
   // For logs and lists: the name, and behind it the protocols that were offered.
-  std::string names_;
   std::uint32_t name_length_ = 0;
-  bool names_are_old_ = false;  // of the last request, which has its line in the log already
+  std::string names_;
 
   std::chrono::microseconds accepted_at_;
   std::chrono::microseconds started_at_;  // the accept, or the beginning of the present request

@@ -13,7 +13,7 @@ void Session::connect_to(std::uint32_t backend) {
   const auto server_count = static_cast<std::uint32_t>(snapshot_->servers().servers(backend).size());
   backend_ = backend;
   attempts_left_ = std::min(snapshot_->config().backends[backend].retries + 1, server_count);
-  tried_.clear();
+  if (extras_) extras_->tried.clear();
   connect_outcome_ = Outcome::unavailable;
   connect_started_ = loop().now();
   server_place_.release();
@@ -33,19 +33,19 @@ void Session::connect_next(ServerQueue::Place place_if_full) {
   ServerChoice& choice = snapshot_->choice();
   server_index_ = choice.pick({.backend = backend_,
                                .source = source_ ? std::optional(source_->address) : std::nullopt,
-                               .tried = tried_,
+                               .tried = tried(),
                                .now = loop().now()},
                               server_place_);
   if (server_index_ < ServerChoice::all_full) return connect_to_server();
   const bool may_wait = server_index_ == ServerChoice::all_full;
-  server_index_ = tried_.empty() ? AccessRecord::none : tried_.back();
+  server_index_ = tried().empty() ? AccessRecord::none : tried().back();
   if (may_wait) return wait_for_room(place_if_full);
   refuse(connect_outcome_);
 }
 
 void Session::connect_to_server() {
   --attempts_left_;
-  if (!tried_.empty()) ++worker_.metrics().counters.backends[metric_backend_].retries;
+  if (!tried().empty()) ++worker_.metrics().counters.backends[metric_backend_].retries;
   const Server& server = snapshot_->servers().servers(backend_)[server_index_];
   if (server.leads_back_if_local && worker_.is_known_loop(server)) return connect_failed(Status::refused);
   loop().arm(timer_, snapshot_->config().backends[backend_].connect_timeout);
@@ -75,14 +75,16 @@ void Session::connect_from_source(const Server& server, Opening opening) {
   if (!source_ || source_->address.is_v4() != server.address.ip->address.is_v4()) {
     return try_another(Status::unreachable);
   }
-  if (!sourced_address_) sourced_address_ = worker_.sourced_addresses().make();
-  static_cast<SocketAddress&>(*sourced_address_) = server.address;
-  sourced_address_->source = source_->address;
-  loop().connect(server_send_, *sourced_address_, opening);
+  SourcedAddress*& address = extras().sourced_address;
+  if (!address) address = worker_.sourced_addresses().make();
+  static_cast<SocketAddress&>(*address) = server.address;
+  address->source = source_->address;
+  loop().connect(server_send_, *address, opening);
 }
 
 void Session::release_source() {
-  if (sourced_address_) worker_.sourced_addresses().release(std::exchange(sourced_address_, nullptr));
+  if (!extras_ || !extras_->sourced_address) return;
+  worker_.sourced_addresses().release(std::exchange(extras_->sourced_address, nullptr));
 }
 
 void Session::connected(Op& op) {
@@ -111,7 +113,7 @@ void Session::try_another(Status status) {
                      : timed_out             ? Outcome::connect_timeout
                                              : Outcome::refused;
   if (!is_shortage(status)) {
-    tried_.push_back(server_index_);
+    extras().tried.push_back(server_index_);
     if (attempts_left_ > 0) {
       if (server_ == Socket::none) return connect_next();
       return loop().close(server_receive_, std::exchange(server_, Socket::none), CloseMode::reset);

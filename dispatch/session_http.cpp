@@ -80,10 +80,10 @@ void Session::exchange_done() {
   bytes_in_ -= carried_over;
   log();
   is_record_open_ = goes_on && carried_over > 0;
-  earlier_bytes_in_ += bytes_in_;
-  earlier_bytes_out_ += bytes_out_;
+  extras().earlier_bytes_in += bytes_in_;
+  extras().earlier_bytes_out += bytes_out_;
   bytes_in_ = carried_over;
-  counted_ahead_ = carried_over;
+  extras().counted_ahead = carried_over;
   bytes_out_ = 0;
   started_at_ = loop().now();
   first_flight_time_ = connect_time_ = microseconds{-1};

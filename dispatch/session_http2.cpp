@@ -87,15 +87,15 @@ void Session::http2_malformed(bool is_upstream) {
   if (failed_) return terminate(*failed_, CloseMode::reset);
   const Outcome outcome = http2_->is_too_large() ? Outcome::too_large : Outcome::malformed;
   if (downstream_.source_has_ended()) return terminate(outcome, CloseMode::orderly);
-  http2_answer_ = http2_->goodbye(outcome);
-  say_goodbye(outcome, http2_answer_);
+  extras().http2_answer = http2_->goodbye(outcome);
+  say_goodbye(outcome, extras_->http2_answer);
 }
 
 void Session::refuse_http2(Outcome outcome) {
   const std::uint32_t stream = http2_ ? http2_->first_stream() : first_flight_->http2().stream();
-  http2_answer_ = http2_refusal_for(outcome, stream);
+  extras().http2_answer = http2_refusal_for(outcome, stream);
   release_first_bytes();
-  say_goodbye(outcome, http2_answer_);
+  say_goodbye(outcome, extras_->http2_answer);
 }
 
 }  // namespace portshare

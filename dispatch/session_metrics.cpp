@@ -13,7 +13,7 @@ namespace portshare {
 void Session::count_for_backend(std::uint32_t metric_backend) {
   metric_backend_ = last_metric_backend_ = metric_backend;
   BackendCounters& counters = worker_.metrics().counters.backends[metric_backend];
-  counters.bytes_in += bytes_in_ - std::exchange(counted_ahead_, 0);
+  counters.bytes_in += bytes_in_ - (extras_ ? std::exchange(extras_->counted_ahead, 0) : 0);
   counters.bytes_out += bytes_out_;
 }
 
@@ -62,7 +62,7 @@ void Session::count_arrival(std::uint32_t backend) {
   last_metric_backend_ = connected_metric_backend_ = snapshot_->metric_ids().of_backend(backend);
   ++worker_.metrics().counters.backends[connected_metric_backend_].connected;
   if (exchange_) {
-    counted_ahead_ = bytes_in_;
+    extras().counted_ahead = bytes_in_;
   } else {
     metric_backend_ = connected_metric_backend_;
   }
@@ -107,8 +107,8 @@ void Session::describe(ConnectionView& view) const {
       destination_ || is_ending() ? destination_ : worker_.loop().backend().local_endpoint(client_);
   view.age = now - accepted_at_;
   view.idle = now - std::max(last_activity_, accepted_at_);
-  view.bytes_in = earlier_bytes_in_ + bytes_in_;
-  view.bytes_out = earlier_bytes_out_ + bytes_out_;
+  view.bytes_in = (extras_ ? extras_->earlier_bytes_in : 0) + bytes_in_;
+  view.bytes_out = (extras_ ? extras_->earlier_bytes_out : 0) + bytes_out_;
 }
 
 std::string_view Session::state_word() const {

@@ -28,7 +28,7 @@ void Session::move_if_movable() {
 
 /// An operation has ended while the session waits for all of them.
 void Session::halted(RelayDirection& direction, bool is_intact, RelayDirection::Progress failure) {
-  if (!is_intact && !move_failure_) move_failure_ = {&direction, failure};
+  if (!is_intact && !move_failure_) move_failure_ = {&direction == &upstream_, failure};
   move_when_quiet();
 }
 
@@ -96,8 +96,9 @@ void Session::stay() {
   state_ = State::relaying;
   const auto failure = std::exchange(move_failure_, std::nullopt);
   if (worker_.is_terminating()) return terminate(Outcome::shutdown, CloseMode::reset);
-  go_on(failure ? failure->direction : nullptr);
-  if (failure && state_ == State::relaying) relayed(*failure->direction, failure->progress);
+  RelayDirection* const failed = !failure ? nullptr : failure->is_upstream ? &upstream_ : &downstream_;
+  go_on(failed);
+  if (failed && state_ == State::relaying) relayed(*failed, failure->progress);
   if (worker_.is_hastening()) drain();
 }
 
