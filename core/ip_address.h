@@ -64,8 +64,8 @@ struct IpEndpoint {
   auto operator<=>(const IpEndpoint&) const = default;
 };
 
-/// Whether a connection between them never leaves the host, as far as the addresses show: between two
-/// different addresses of one host they do not, but for loopback.
+/// Whether a connection between them never leaves the host, as far as these addresses alone show it: false
+/// for two different ones of one host, unless they are loopback addresses.
 [[nodiscard]] inline bool is_within_host(const IpEndpoint& local, const IpEndpoint& peer) {
   return peer.address.is_loopback() || peer.address == local.address;
 }
